@@ -1,0 +1,153 @@
+// engine/stabilizer/engine.hpp: the pure core of one stream: observations in, settled samples out.
+//
+// A value type: no clock, no I/O, no threads; what it returns depends on its state and the arguments only. Samples
+// come in (bucket, series text) order. Cells are open (nothing emitted), settled (emitted, still watched) and, past
+// `watch`, sealed (gone from here; the ledger remembers them). docs/ARCHITECTURE.md states the laws.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/model/answer.hpp"
+#include "engine/model/time.hpp"
+#include "engine/result.hpp"
+#include "engine/stabilizer/finality.hpp"
+#include "engine/stabilizer/sample.hpp"
+
+namespace settle::engine {
+
+enum class Absent : std::uint8_t { none = 0, zero = 1 };
+enum class Output : std::uint8_t { gauge = 0, counter = 1 };
+enum class Corrections : std::uint8_t { repush = 0, hold = 1 };
+/// What counts as the source having moved; automatic: frontier if ever given, else movement.
+enum class Liveness : std::uint8_t { automatic = 0, frontier = 1, movement = 2, answers = 3 };
+
+struct EngineOptions {
+  Duration granularity{std::chrono::minutes{1}};
+  Finality finality = Consecutive{3};
+  Duration watch{std::chrono::minutes{30}};  // age of a bucket's end after which it is sealed
+  Duration ttl{std::chrono::minutes{30}};    // <= watch: age after which an open cell goes out as it is
+  Absent absent = Absent::none;
+  Duration absent_for{std::chrono::hours{1}};
+  Output output = Output::gauge;
+  Corrections corrections = Corrections::repush;
+  Liveness liveness = Liveness::automatic;
+  std::size_t series_max = 100'000;
+  std::size_t open_cells_max = 10'000'000;
+  Duration series_idle{std::chrono::hours{48}};  // a series without a cell for so long is forgotten
+  bool operator==(const EngineOptions&) const = default;
+};
+
+/// Counted since the engine was made; saved and loaded with it.
+struct EngineStats {
+  std::uint64_t observations = 0;        // rows taken in
+  std::uint64_t changes = 0;             // rows that changed a cell (a new cell included)
+  std::uint64_t conflicts = 0;           // cells with different rows in one answer
+  std::uint64_t rows_refused = 0;        // misaligned, outside the covered range, in the future, NaN
+  std::uint64_t rows_uncountable = 0;    // counter output: not a count, or a total above 2^53
+  std::uint64_t rows_late = 0;           // for buckets that are sealed or given up
+  std::uint64_t rows_over_limit = 0;     // refused by series_max or open_cells_max
+  std::uint64_t vanished = 0;            // rows gone from a complete answer
+  std::uint64_t scope_moves = 0;         // cells reported by another scope than before
+  std::uint64_t answers_truncated = 0;   // scope answers that were not complete
+  std::uint64_t answers_unmoved = 0;     // complete scope answers of a source that had not moved
+  std::uint64_t settled = 0;             // samples by reason
+  std::uint64_t ttl = 0;
+  std::uint64_t corrections = 0;
+  std::uint64_t flushed = 0;
+  std::uint64_t zeros = 0;               // of `settled`: from absence
+  std::uint64_t changed_after_final = 0; // cells whose value moved after they were emitted
+  std::uint64_t held_back = 0;           // corrections that `hold` did not emit
+  std::uint64_t sealed = 0;              // cells
+  std::uint64_t given_up = 0;            // cells passed to gap entries
+  double unpropagated = 0;               // sum over sealed cells of (last observed - last emitted), as numbers
+  double withheld = 0;                   // counter output under hold: carry not yet in any total
+  bool operator==(const EngineStats&) const = default;
+};
+
+struct NewSeries {
+  SeriesNumber number = 0;
+  std::string text;
+};
+
+/// What changed since the last drain; store it in one transaction with what was emitted.
+struct Changes {
+  std::uint64_t record_number = 0;          // 1, 2, … per stream
+  std::string record;                       // docs/formats/log.md; applied in order of record_number
+  std::vector<NewSeries> series_added;
+  std::vector<SeriesNumber> series_retired; // no cell and no total refers to them any more
+  std::size_t cells = 0;                    // in the record
+};
+
+struct CellView {
+  std::string_view series;  // canonical text, alive until the engine is next changed
+  SeriesNumber number = 0;
+  Time bucket;
+  std::string_view scope;
+  Value value;                   // newest observed
+  std::optional<Value> emitted;  // newest emitted: bucket value (gauge) or total (counter)
+  std::uint32_t revision = 0;
+  bool quiet = false;            // the newest observed value is final
+};
+
+class Engine {
+ public:
+  /// Live buckets start at `live_from` (aligned); rows below it are late.
+  Engine(EngineOptions options, Time live_from);
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+  [[nodiscard]] Engine clone() const;
+
+  /// Takes in one whole answer, taken at source time `now` (never earlier than at the call before).
+  [[nodiscard]] std::vector<Sample> ingest(const Answer& answer, Time now);
+  /// Closes what is older than ttl and watch and was completely answered at that age.
+  [[nodiscard]] std::vector<Sample> expire(Time now);
+  /// Emits every open or moved cell as it is and forgets all cells: for draining a stream.
+  [[nodiscard]] std::vector<Sample> flush(Time now);
+  /// Gives up every bucket that starts before `before` (aligned) and is not sealed.
+  [[nodiscard]] std::vector<Gap> release(Time before);
+
+  [[nodiscard]] Changes drain_changes();
+  /// `record` is about to be deleted from the log: marks for the next drain all that only it still holds. Records
+  /// must be renewed oldest first.
+  [[nodiscard]] Result<void> renew(std::string_view record);
+  /// Rebuilds the engine from the series table and the records that were kept, oldest first.
+  [[nodiscard]] static Result<Engine> load(EngineOptions options, std::span<const NewSeries> series,
+                                           std::span<const std::string_view> records);
+
+  [[nodiscard]] const EngineOptions& options() const;
+  [[nodiscard]] const EngineStats& stats() const;
+  /// L: the live lane owns every bucket that starts at or after it. The oldest unsealed bucket, if there is one.
+  [[nodiscard]] Time live_from() const;
+  [[nodiscard]] std::size_t open_cells() const;
+  [[nodiscard]] std::size_t series_count() const;
+  [[nodiscard]] std::size_t memory_bytes() const;         // cells, buckets and indexes
+  [[nodiscard]] std::size_t series_memory_bytes() const;  // the series table
+  /// Highest frontier of the scope that is furthest behind; none: no scope reports one.
+  [[nodiscard]] std::optional<Time> frontier() const;
+  /// True while a limit of EngineOptions made it refuse rows in a bucket that is still live.
+  [[nodiscard]] bool limited() const;
+
+  /// "" when unknown.
+  [[nodiscard]] std::string_view series_name(SeriesNumber number) const;
+  /// All cells by (bucket, series text).
+  [[nodiscard]] std::vector<CellView> cells() const;
+  /// The newest live bucket in which every scope and every cell is final; none: there is none.
+  [[nodiscard]] std::optional<Time> newest_final_bucket() const;
+  /// The cells of one bucket by series text.
+  [[nodiscard]] std::vector<CellView> cells_of(Time bucket) const;
+
+ private:
+  struct State;
+  explicit Engine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace settle::engine

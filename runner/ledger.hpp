@@ -1,0 +1,50 @@
+// runner/ledger.hpp: every emitted sample, once, in commit order; also what the pumps send from.
+//
+// A tick appends one or more blocks per job in the transaction of its cells. A sink's outbox is its cursor into the
+// ledger, so a sample is written once however many sinks it goes to. docs/formats/store.md.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/model/series.hpp"
+#include "engine/model/time.hpp"
+#include "engine/result.hpp"
+#include "engine/stabilizer/sample.hpp"
+#include "runner/store.hpp"
+
+namespace settle::runner {
+
+struct LedgerBlock {
+  std::string tenant;
+  std::string job_id;
+  std::string stream_id;
+  std::string policy;              // format_finality
+  std::string record;              // metric name of the output; "" : the source's
+  engine::Labels labels;           // added to every output series; they win over the source's
+  std::vector<std::string> sinks;  // frozen at emission: the samples of a deleted job are still delivered
+  engine::Duration stamp_offset{}; // timestamp = bucket + stamp_offset (0: start, granularity: end)
+  std::vector<engine::Sample> samples;
+};
+
+inline constexpr std::size_t kLedgerBlockSamplesMax = 1024;
+
+[[nodiscard]] std::string encode_block(const LedgerBlock& block);
+[[nodiscard]] engine::Result<LedgerBlock> decode_block(std::string_view bytes);
+/// Appends the samples as blocks of at most kLedgerBlockSamplesMax; `block.samples` may hold any number.
+void append_to_ledger(WriteBatch& batch, LedgerBlock block);
+
+/// Where a row stands. Ordered as the ledger is.
+struct LedgerPosition {
+  std::string key;        // of the block; "" : before the first
+  std::uint32_t row = 0;  // within the block
+  auto operator<=>(const LedgerPosition&) const = default;
+};
+
+/// The text of the series that a sample becomes at the sinks.
+[[nodiscard]] std::string output_series(std::string_view source_series, std::string_view record,
+                                        const engine::Labels& labels);
+
+}  // namespace settle::runner

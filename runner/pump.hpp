@@ -1,0 +1,75 @@
+// runner/pump.hpp: sends one sink what the ledger holds for it: at least once, in order, until acknowledged.
+//
+// One request in flight. The cursor moves, durably, when a batch is acknowledged or its bad rows are in the
+// dead-letter store. After a crash the rows that one batch may have held are uncertain: where the sink keeps
+// duplicates they are first compared with what it holds.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/model/time.hpp"
+#include "runner/clocks.hpp"
+#include "runner/ledger.hpp"
+#include "runner/store.hpp"
+#include "sinks/sink.hpp"
+
+namespace settle::runner {
+
+struct Metrics;
+
+struct PumpOptions {
+  std::string tenant = "default";
+  std::string sink_name;
+  engine::Labels external_labels;
+  std::uint64_t queue_rows_max = 10'000'000;              // a full queue pauses the jobs that feed it
+  std::chrono::milliseconds keep_acked{120'000};          // re-sent when the server restarted meanwhile
+  std::chrono::milliseconds backoff_min{200};
+  std::chrono::milliseconds backoff_max{60'000};
+  std::chrono::milliseconds check_interval{15'000};       // of the sink's health
+  std::uint64_t jitter_seed = 0;
+};
+
+enum class PumpState : std::uint8_t { starting, idle, sending, backing_off, misconfigured, stopped };
+[[nodiscard]] std::string_view pump_state_text(PumpState state);
+
+struct PumpStatus {
+  std::string sink;
+  PumpState state = PumpState::starting;
+  std::uint64_t rows_waiting = 0;
+  std::optional<engine::Time> oldest_timestamp;  // of the next row to be sent
+  std::uint64_t rows_acknowledged = 0;           // since start
+  std::uint64_t rows_replaced = 0;               // unsent when a newer revision came
+  std::uint64_t rows_dead = 0;
+  std::uint64_t rows_resent = 0;                 // after a restart of the server
+  std::string last_error;
+  std::optional<sinks::SinkHealth> health;
+};
+
+class Pump {
+ public:
+  /// Everything outlives the pump; call on the event loop only.
+  Pump(Store& store, sinks::Sink& sink, Clocks& clocks, Metrics& metrics, PumpOptions options);
+  ~Pump();
+  /// Reads the cursor and counts what waits. Call once, before run().
+  [[nodiscard]] engine::Result<void> load();
+  /// Until stop(); then within 5 s.
+  boost::asio::awaitable<void> run();
+  void stop();
+  /// A commit appended `rows` rows for this sink.
+  void wake(std::uint64_t rows);
+  [[nodiscard]] bool full() const;
+  [[nodiscard]] PumpStatus status() const;
+  /// Rows of the ledger before it may be deleted: everything there is acknowledged and past keep_acked.
+  [[nodiscard]] LedgerPosition safe_to_forget() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace settle::runner
