@@ -1,0 +1,65 @@
+#include "runner/metrics.hpp"
+
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <prometheus/text_serializer.h>
+
+namespace settle::runner {
+namespace {
+
+using prometheus::MetricType;
+
+const prometheus::MetricFamily* family(const std::vector<prometheus::MetricFamily>& all,
+                                       const std::string& name) {
+  for (const auto& one : all) {
+    if (one.name == name) return &one;
+  }
+  return nullptr;
+}
+
+TEST(Metrics, FeedbackMetricsAreThereWithTheirTypeAndAtZeroFromTheStart) {
+  const Metrics metrics;
+  const auto all = metrics.registry.Collect();
+  struct Expected {
+    const char* name;
+    MetricType type;
+  };
+  for (const Expected& expected :
+       {Expected{"asapquery_precompute_job_duration_seconds", MetricType::Histogram},
+        Expected{"asapquery_precompute_cache_hits_total", MetricType::Counter},
+        Expected{"asapquery_precompute_cache_misses_total", MetricType::Counter},
+        Expected{"asapquery_precompute_sketch_pull_errors_total", MetricType::Counter}}) {
+    SCOPED_TRACE(expected.name);
+    const auto* found = family(all, expected.name);
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(found->type, expected.type);
+    ASSERT_FALSE(found->metric.empty());
+    for (const auto& child : found->metric) {
+      EXPECT_EQ(child.counter.value, 0);
+      EXPECT_EQ(child.histogram.sample_count, 0U);
+    }
+  }
+}
+
+TEST(Metrics, CountersWithALabelHaveEveryKnownValueOfItFromTheStart) {
+  const Metrics metrics;
+  const auto all = metrics.registry.Collect();
+  EXPECT_EQ(family(all, "settle_samples_total")->metric.size(), 5U);
+  EXPECT_EQ(family(all, "asapquery_precompute_sketch_pull_errors_total")->metric.size(), 7U);
+}
+
+TEST(Metrics, EveryNameIsOneOfTheContractOrStartsWithSettle) {
+  const Metrics metrics;
+  for (const auto& one : metrics.registry.Collect()) {
+    const bool ours = one.name.rfind("settle_", 0) == 0 || one.name.rfind("asapquery_precompute_", 0) == 0;
+    EXPECT_TRUE(ours) << one.name;
+    EXPECT_FALSE(one.help.empty()) << one.name;
+  }
+}
+
+}  // namespace
+}  // namespace settle::runner
