@@ -28,7 +28,7 @@ using Labels = std::vector<Label>;
 [[nodiscard]] Result<Labels> normalize_labels(Labels labels, bool name_required = true);
 /// `labels` as normalize_labels gives them.
 [[nodiscard]] std::string series_text(const Labels& labels);
-/// Reads what series_text writes, and also unsorted or spaced forms.
+/// Reads what series_text writes, and also unsorted or spaced forms. A series may have no metric name.
 [[nodiscard]] Result<Labels> parse_series(std::string_view text);
 
 /// "" when absent.

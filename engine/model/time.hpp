@@ -40,11 +40,11 @@ struct TimeRange {
 /// `90s`, `1m`, `1h30m`, `500ms`; units d, h, m, s, ms, each at most once and in falling order; more than zero
 /// and at most 100 years.
 [[nodiscard]] Result<Duration> parse_duration(std::string_view text);
-/// The shortest text that parse_duration reads back: 90000 ms is `1m30s`. Zero is `0s`.
+/// The one form with the largest units first, which parse_duration reads back: 90000 ms is `1m30s`. Zero is `0s`.
 [[nodiscard]] std::string format_duration(Duration duration);
 
 /// RFC 3339 with `Z` or an offset and up to 9 digits of fraction (cut to milliseconds), or integer epoch
-/// milliseconds.
+/// milliseconds; years 0000 to 9999.
 [[nodiscard]] Result<Time> parse_time(std::string_view text);
 /// `2026-06-26T13:57:00Z`; milliseconds are written when not zero.
 [[nodiscard]] std::string format_time(Time at);
