@@ -76,16 +76,20 @@ class JobContext {
   [[nodiscard]] virtual SinkFacts sink(const std::string& name) const = 0;
   [[nodiscard]] virtual std::string default_sink() const = 0;  // the only one, the marked one, or "builtin"
   [[nodiscard]] virtual std::vector<std::string> source_names() const = 0;
+  [[nodiscard]] virtual std::vector<std::string> sink_names() const = 0;  // "builtin" included
+  /// Is what goes to `sink` what `source` reads from? Then the output needs a name of its own.
+  [[nodiscard]] virtual bool same_server(const std::string& source, const std::string& sink) const = 0;
   [[nodiscard]] virtual std::size_t series_max() const = 0;
   [[nodiscard]] virtual std::size_t open_cells_max() const = 0;
 };
 
-/// `json` is one JSON object as POSTed. `now` is source time (for valid_until).
+/// `json` is one JSON object as POSTed; docs/jobs.md lists the fields. `now` is source time (for valid_until).
+/// Text that is not JSON is `malformed`, everything else that is wrong `invalid`, with the field's name.
 [[nodiscard]] Outcome<JobSpec> parse_job(std::string_view json, const JobContext& context, engine::Time now);
 /// The frozen record: everything in force, as JSON; parse_job_record reads it without a context.
 [[nodiscard]] std::string job_record_json(const JobSpec& spec);
 [[nodiscard]] engine::Result<JobSpec> parse_job_record(std::string_view json);
-/// Jobs with equal text share one stream: (source, selector, engine options).
+/// Jobs with equal text share one stream: (source, selector, engine options): docs/adr/0002-stream-identity.md.
 [[nodiscard]] std::string stream_identity(const JobSpec& spec);
 
 enum class Origin : std::uint8_t { api = 0, config = 1 };
