@@ -1,12 +1,14 @@
-// runner/pool.hpp: work that would hold up the event loop runs on a thread pool; the coroutine resumes on its loop.
+// runner/pool.hpp: work that would hold up the event loop runs on a thread pool; the coroutine resumes on its
+// loop.
 #pragma once
+
+#include <type_traits>
+#include <utility>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <type_traits>
-#include <utility>
 
 namespace settle::runner {
 

@@ -1,10 +1,11 @@
 #include "runner/real_clocks.hpp"
 
 #include <algorithm>
+#include <list>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <list>
 
 namespace settle::runner {
 
@@ -32,7 +33,8 @@ struct RealClocks::Impl {
   std::list<asio::steady_timer*> sleepers;
 };
 
-RealClocks::RealClocks(asio::any_io_executor executor, ClockOptions options) : impl_(std::make_shared<Impl>()) {
+RealClocks::RealClocks(asio::any_io_executor executor, ClockOptions options)
+    : impl_(std::make_shared<Impl>()) {
   impl_->executor = std::move(executor);
   impl_->options = options;
   impl_->newest = options.floor.value_or(options.start.value_or(Time{}));
@@ -50,9 +52,13 @@ Time RealClocks::source_now() {
   return impl_->newest;
 }
 
-SteadyTime RealClocks::steady_now() { return std::chrono::steady_clock::now(); }
+SteadyTime RealClocks::steady_now() {
+  return std::chrono::steady_clock::now();
+}
 
-Time RealClocks::wall_now() { return system_now(); }
+Time RealClocks::wall_now() {
+  return system_now();
+}
 
 asio::awaitable<void> RealClocks::sleep_for(std::chrono::milliseconds real) {
   const std::shared_ptr<Impl> impl = impl_;

@@ -1,9 +1,11 @@
-// runner/real_clocks.hpp: the clocks of a daemon: the system's, or a source time of its own that may run fast.
+// runner/real_clocks.hpp: the clocks of a daemon: the system's, or a source time of its own that may run
+// fast.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <memory>
 #include <optional>
+
+#include <boost/asio/any_io_executor.hpp>
 
 #include "runner/clocks.hpp"
 

@@ -1,10 +1,9 @@
 // runner/registry.hpp: the jobs and their streams, in memory and in the store: every change is one commit.
 //
-// Lives on the event loop. A stream exists as long as a job views it; then its state rests for `job_grace`, so that a
-// controller that deletes and posts again finds it where it was.
+// Lives on the event loop. A stream exists as long as a job views it; then its state rests for `job_grace`,
+// so that a controller that deletes and posts again finds it where it was.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -12,6 +11,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <boost/asio/awaitable.hpp>
 
 #include "engine/result.hpp"
 #include "runner/clocks.hpp"
@@ -27,13 +28,15 @@ struct Stream {
   std::string source;
   engine::Selector selector;
   engine::EngineOptions engine;
-  engine::Duration poll_interval{};               // the shortest of its jobs
-  std::vector<std::string> job_ids;               // sorted; empty: resting
-  std::optional<engine::Time> rests_until;        // wall time; its state is deleted then
+  engine::Duration poll_interval{};         // the shortest of its jobs
+  std::vector<std::string> job_ids;         // sorted; empty: resting
+  std::optional<engine::Time> rests_until;  // wall time; its state is deleted then
+  std::string record;  // the bytes in Table::streams: rewritten whenever its jobs change, so
+                       // a tick that requires them commits nothing when it is late
 };
 
 struct RegistryEvents {
-  std::function<void(const Stream&)> stream_changed;             // made, taken up again, or its jobs changed
+  std::function<void(const Stream&)> stream_changed;  // made, taken up again, or its jobs changed
   std::function<void(const std::string& tenant, const std::string& stream_id)> stream_rests;
 };
 
@@ -51,13 +54,13 @@ class Registry {
   [[nodiscard]] engine::Result<void> load();
   void on_change(RegistryEvents events);
 
-  /// Identity, store_path and output ownership are checked here, against every job of the tenant. One change at a
-  /// time; answered after the commit.
+  /// Identity, store_path and output ownership are checked here, against every job of the tenant. One change
+  /// at a time; answered after the commit.
   boost::asio::awaitable<Outcome<Added>> add(std::string tenant, JobSpec spec, Origin origin, bool replace);
   /// `not_found`, or `conflict` for a job of the configuration (unless `by` is config).
   boost::asio::awaitable<Outcome<bool>> remove(std::string tenant, std::string id, Origin by);
-  /// Makes the jobs of the configuration equal to `specs`; touches no other and no unchanged one. Returns what was
-  /// added, removed and left, one line each.
+  /// Makes the jobs of the configuration equal to `specs`; touches no other and no unchanged one. Returns
+  /// what was added, removed and left, one line each.
   boost::asio::awaitable<Outcome<std::vector<std::string>>> reconcile(std::string tenant,
                                                                       std::vector<JobSpec> specs);
   /// Deletes the state of streams that have rested long enough; returns how many.
