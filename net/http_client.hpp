@@ -1,8 +1,6 @@
 // net/http_client.hpp: HTTP requests by libcurl's multi interface, driven by Asio; one client per event loop.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +9,9 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 
 namespace settle::net {
 
@@ -43,17 +44,17 @@ struct ClientRequest {
   std::string path;  // appended to the endpoint's url, with query string, already encoded
   std::vector<Header> headers;
   std::string body;
-  std::chrono::milliseconds timeout{30'000};  // for the whole exchange; real time
+  std::chrono::milliseconds timeout{30'000};   // for the whole exchange; real time
   std::size_t response_bytes_max = 64u << 20;  // after inflation
 };
 
 enum class TransportError : std::uint8_t {
   none,         // there is a response, whatever its status
   unreachable,  // nothing was sent: no connection, name unknown, TLS refused, secret file unreadable
-  cut,          // the request was sent, wholly or partly, and no whole response came: it may have been applied
-  timed_out,    // as `cut`
-  too_large,    // the response went past response_bytes_max
-  stopped,      // the client was stopped
+  cut,        // the request was sent, wholly or partly, and no whole response came: it may have been applied
+  timed_out,  // as `cut`
+  too_large,  // the response went past response_bytes_max
+  stopped,    // the client was stopped
 };
 
 struct ClientResult {
@@ -73,7 +74,8 @@ struct ClientResult {
 
 class HttpClient {
  public:
-  explicit HttpClient(boost::asio::any_io_executor executor);  // a single-threaded executor
+  /// A single-threaded executor; the client dies before its context.
+  explicit HttpClient(boost::asio::any_io_executor executor);
   ~HttpClient();
   /// No redirects; only http and https; keep-alive connections are reused. Call on the executor's thread.
   boost::asio::awaitable<ClientResult> send(ClientRequest request);
@@ -82,7 +84,7 @@ class HttpClient {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // shared with the requests in flight
 };
 
 }  // namespace settle::net

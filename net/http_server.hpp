@@ -1,8 +1,6 @@
 // net/http_server.hpp: a small HTTP/1.1 server on Beast: bounded in every direction, deaf to slow clients.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +9,9 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 
 #include "net/http_client.hpp"
 
@@ -40,7 +41,8 @@ struct ServerResponse {
   std::string body;
 };
 
-/// Runs on the server's executor; may suspend. What it throws becomes a 500 and a log line by the server's owner.
+/// Runs on the server's executor; may suspend. What it throws becomes a 500 and a log line by the server's
+/// owner.
 using Handler = std::function<boost::asio::awaitable<ServerResponse>(ServerRequest)>;
 /// Makes the answer for what the server refuses by itself (400, 408, 413, 431, 500, 503).
 using Refuse = std::function<ServerResponse(int status, std::string detail)>;
