@@ -1,0 +1,93 @@
+#include "engine/model/bytes.hpp"
+
+namespace settle::engine {
+
+void ByteWriter::varint(std::uint64_t value) {
+  while (value >= 0x80) {
+    byte(static_cast<std::uint8_t>(value | 0x80));
+    value >>= 7;
+  }
+  byte(static_cast<std::uint8_t>(value));
+}
+
+void ByteWriter::signed_varint(std::int64_t value) {
+  const auto bits = static_cast<std::uint64_t>(value);
+  varint((bits << 1) ^ (value < 0 ? ~std::uint64_t{0} : std::uint64_t{0}));
+}
+
+void ByteWriter::fixed64(std::uint64_t value) {
+  for (int shift = 0; shift < 64; shift += 8) byte(static_cast<std::uint8_t>(value >> shift));
+}
+
+void ByteWriter::text(std::string_view value) {
+  varint(value.size());
+  raw(value);
+}
+
+std::uint8_t ByteReader::byte() {
+  if (failed_ || rest_.empty()) {
+    failed_ = true;
+    return 0;
+  }
+  const auto value = static_cast<std::uint8_t>(rest_.front());
+  rest_.remove_prefix(1);
+  return value;
+}
+
+std::uint64_t ByteReader::varint() {
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; shift < 64; shift += 7) {
+    const std::uint64_t next = byte();
+    if (failed_) return 0;
+    if (shift == 63 && next > 1) break;  // more than 64 bits
+    value |= (next & 0x7f) << shift;
+    if (next < 0x80) return value;
+  }
+  failed_ = true;
+  return 0;
+}
+
+std::uint64_t ByteReader::varint_up_to(std::uint64_t most) {
+  const std::uint64_t value = varint();
+  if (value <= most) return value;
+  failed_ = true;
+  return 0;
+}
+
+std::int64_t ByteReader::signed_varint() {
+  const std::uint64_t bits = varint();
+  return static_cast<std::int64_t>((bits >> 1) ^ (~(bits & 1) + 1));
+}
+
+std::uint64_t ByteReader::fixed64() {
+  const std::string_view bytes = raw(8);
+  std::uint64_t value = 0;
+  for (std::size_t i = bytes.size(); i-- > 0;) value = (value << 8) | static_cast<std::uint8_t>(bytes[i]);
+  return value;
+}
+
+std::string_view ByteReader::text() {
+  const std::uint64_t size = varint();
+  return raw(size);
+}
+
+std::string_view ByteReader::raw(std::size_t size) {
+  if (failed_ || size > rest_.size()) {
+    failed_ = true;
+    return {};
+  }
+  const std::string_view bytes = rest_.substr(0, size);
+  rest_.remove_prefix(size);
+  return bytes;
+}
+
+std::size_t ByteReader::count(std::size_t bytes_each) {
+  const std::uint64_t n = varint();
+  if (failed_ || n > rest_.size() / bytes_each) {
+    failed_ = true;
+    return 0;
+  }
+  return n;
+}
+
+}  // namespace settle::engine

@@ -1,0 +1,54 @@
+// engine/model/bytes.hpp: the numbers and texts of which stored values are made.
+//
+// Varints are little-endian base 128, at most 10 bytes; signed numbers are zigzag-coded; a text is its length and its
+// bytes. The reader never reads past its end and never allocates: after the first fault every read gives zero.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace settle::engine {
+
+class ByteWriter {
+ public:
+  void byte(std::uint8_t value) { bytes_.push_back(static_cast<char>(value)); }
+  void varint(std::uint64_t value);
+  void signed_varint(std::int64_t value);
+  void fixed64(std::uint64_t value);  // little-endian
+  void text(std::string_view value);
+  void raw(std::string_view value) { bytes_.append(value); }
+  [[nodiscard]] std::size_t size() const { return bytes_.size(); }
+  [[nodiscard]] std::string take() && { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+class ByteReader {
+ public:
+  explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
+  std::uint8_t byte();
+  std::uint64_t varint();
+  std::uint64_t varint_up_to(std::uint64_t most);  // more is a fault
+  std::int64_t signed_varint();
+  std::uint64_t fixed64();
+  std::string_view text();
+  std::string_view raw(std::size_t size);
+  /// A number of things that take at least `bytes_each` (> 0) bytes each; more than can follow is a fault.
+  std::size_t count(std::size_t bytes_each);
+
+  void fail() { failed_ = true; }
+  [[nodiscard]] bool failed() const { return failed_; }
+  [[nodiscard]] std::size_t rest() const { return failed_ ? 0 : rest_.size(); }
+  /// Everything was read and nothing was wrong.
+  [[nodiscard]] bool done() const { return !failed_ && rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+  bool failed_ = false;
+};
+
+}  // namespace settle::engine
