@@ -16,34 +16,34 @@
 namespace settle::net {
 
 struct Header {
-  std::string name;
-  std::string value;
+  std::string name{};
+  std::string value{};
   bool operator==(const Header&) const = default;
 };
 
 /// Secrets stay in files, read anew for every request, so that they can be rotated; they never reach a log.
 struct Auth {
-  std::string bearer_token_file;  // "" : none
-  std::string username;           // basic auth, with password_file
-  std::string password_file;
+  std::string bearer_token_file{};  // "" : none
+  std::string username{};           // basic auth, with password_file
+  std::string password_file{};
   bool operator==(const Auth&) const = default;
 };
 
 /// A configured server: the only kind of host that is ever contacted.
 struct Endpoint {
-  std::string url;  // http:// or https://, with an optional path prefix, without a trailing slash
-  std::vector<Header> headers;
-  Auth auth;
-  std::string ca_file;  // "" : the system's
+  std::string url{};  // http:// or https://, with an optional path prefix, without a trailing slash
+  std::vector<Header> headers{};
+  Auth auth{};
+  std::string ca_file{};  // "" : the system's
   bool operator==(const Endpoint&) const = default;
 };
 
 struct ClientRequest {
   std::string method = "GET";
-  Endpoint endpoint;
-  std::string path;  // appended to the endpoint's url, with query string, already encoded
-  std::vector<Header> headers;
-  std::string body;
+  Endpoint endpoint{};
+  std::string path{};  // appended to the endpoint's url, with query string, already encoded
+  std::vector<Header> headers{};
+  std::string body{};
   std::chrono::milliseconds timeout{30'000};   // for the whole exchange; real time
   std::size_t response_bytes_max = 64u << 20;  // after inflation
 };

@@ -37,8 +37,8 @@ struct ServerRequest {
 struct ServerResponse {
   int status = 200;
   std::string content_type = "application/json";
-  std::vector<Header> headers;
-  std::string body;
+  std::vector<Header> headers{};
+  std::string body{};
 };
 
 /// Runs on the server's executor; may suspend. What it throws becomes a 500 and a log line by the server's

@@ -72,7 +72,11 @@ std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t count,
     return 0;
   }
   std::string_view line(data, bytes);
-  if (line.substr(0, 5) == "HTTP/") transfer.result_.headers.clear();  // also after a 100
+  if (line.substr(0, 5) == "HTTP/") {  // comes again after a 100
+    transfer.result_.headers.clear();
+    transfer.head_whole_ = false;
+  }
+  if (line == "\r\n" || line == "\n") transfer.head_whole_ = true;
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return bytes;
   Header header{.name = to_lower(line.substr(0, colon)), .value = {}};
@@ -198,6 +202,8 @@ std::string Transfer::where() const {
 void Transfer::finish(int curl_code) {
   long status = 0;
   curl_easy_getinfo(easy(), CURLINFO_RESPONSE_CODE, &status);
+  // A head that breaks off is an answer to libcurl, though its status may have been the only line that came.
+  if (curl_code == CURLE_OK && !head_whole_) curl_code = CURLE_GOT_NOTHING;
   if (curl_code == CURLE_OK) {
     result_.status = static_cast<int>(status);
     finish(TransportError::none, "");

@@ -54,6 +54,7 @@ class Transfer {
   std::unique_ptr<char[]> error_text_;
   std::size_t header_bytes_ = 0;
   unsigned connections_ = 0;  // on which the request was begun
+  bool head_whole_ = false;
   bool too_large_ = false;
   bool finished_ = false;
   boost::asio::steady_timer wake_;
