@@ -1,0 +1,92 @@
+#include "runner/gaps.hpp"
+
+#include <utility>
+
+#include "engine/model/bytes.hpp"
+#include "runner/keys.hpp"
+
+namespace settle::runner {
+
+using engine::ByteReader;
+using engine::ByteWriter;
+using engine::GapCell;
+using engine::Value;
+
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+
+void write_value(ByteWriter& out, const Value& value) {
+  const Value::Bits bits = value.held_bits();
+  out.byte(bits.is_count ? 1 : 0);
+  if (bits.is_count) {
+    out.varint(bits.bits);
+  } else {
+    out.fixed64(bits.bits);
+  }
+}
+
+Value read_value(ByteReader& in) {
+  const bool is_count = in.byte() != 0;
+  return Value::from_bits({.is_count = is_count, .bits = is_count ? in.varint() : in.fixed64()});
+}
+
+}  // namespace
+
+std::string encode_gap(const GapEntry& entry) {
+  ByteWriter out;
+  out.byte(kVersion);
+  out.byte(static_cast<std::uint8_t>(entry.state));
+  out.text(entry.gap.scope);
+  out.signed_varint(engine::epoch_ms(entry.gap.range.from));
+  out.signed_varint(engine::epoch_ms(entry.gap.range.to));
+  out.signed_varint(engine::epoch_ms(entry.noticed_at));
+  out.varint(entry.gap.cells.size());
+  for (const GapCell& cell : entry.gap.cells) {
+    out.varint(cell.series);
+    out.signed_varint(engine::epoch_ms(cell.bucket));
+    out.varint(cell.revision);
+    write_value(out, cell.last_observed);
+    out.byte(cell.emitted ? 1 : 0);
+    if (cell.emitted) {
+      write_value(out, *cell.emitted);
+    }
+  }
+  return std::move(out).take();
+}
+
+engine::Result<GapEntry> decode_gap(std::string_view bytes) {
+  ByteReader in{bytes};
+  const std::uint8_t version = in.byte();
+  if (version != kVersion) {
+    return engine::corrupt("gap entry: format version " + std::to_string(version) + " is not known here");
+  }
+  GapEntry entry;
+  entry.state = static_cast<GapState>(in.byte());
+  entry.gap.scope = std::string{in.text()};
+  entry.gap.range.from = engine::from_epoch_ms(in.signed_varint());
+  entry.gap.range.to = engine::from_epoch_ms(in.signed_varint());
+  entry.noticed_at = engine::from_epoch_ms(in.signed_varint());
+  const std::size_t count = in.count(6);
+  for (std::size_t i = 0; i < count && !in.failed(); ++i) {
+    GapCell cell;
+    cell.series = in.varint();
+    cell.bucket = engine::from_epoch_ms(in.signed_varint());
+    cell.revision = static_cast<std::uint32_t>(in.varint_up_to(0xffff'ffffu));
+    cell.last_observed = read_value(in);
+    if (in.byte() != 0) {
+      cell.emitted = read_value(in);
+    }
+    entry.gap.cells.push_back(cell);
+  }
+  if (!in.done() || entry.state != GapState::open) {
+    return engine::corrupt("gap entry: " + std::to_string(bytes.size()) + " bytes that do not decode");
+  }
+  return entry;
+}
+
+void put_gap(WriteBatch& batch, std::string_view tenant, std::string_view stream, const GapEntry& entry) {
+  batch.put(Table::gaps, gap_key(tenant, stream, entry.gap.range.from, entry.gap.scope), encode_gap(entry));
+}
+
+}  // namespace settle::runner

@@ -1,0 +1,403 @@
+#include "runner/stream_runner.hpp"
+
+#include <algorithm>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+#include <xxhash.h>
+
+#include "engine/model/bytes.hpp"
+#include "engine/plan/schedule.hpp"
+#include "runner/gaps.hpp"
+#include "runner/keys.hpp"
+#include "runner/ledger.hpp"
+#include "runner/pool.hpp"
+
+namespace settle::runner {
+
+namespace asio = boost::asio;
+using engine::CellView;
+using engine::Sample;
+using engine::Time;
+
+namespace {
+
+// How often a commit is built anew because the stream's jobs changed meanwhile, before the next tick tries
+// again.
+constexpr int kRebuildsMax = 5;
+
+/// Everything a tick gave out that is not yet durable.
+struct Pending {
+  WriteBatch base;              // the engine's changes, gaps, source time
+  std::vector<Sample> samples;  // of this tick
+  /// All that the live cells ever emitted, for outputs that are new on this stream; none: there was none
+  /// such.
+  std::optional<std::vector<Sample>> emitted;
+  std::uint64_t gaps = 0;
+  StreamStatus status;
+};
+
+struct Built {
+  WriteBatch batch;
+  std::map<std::string, std::uint64_t> rows_by_sink;
+  std::map<std::string, std::uint64_t> samples_by_job;
+  std::vector<std::string> outputs;  // served from now on
+};
+
+/// Two jobs with the same text give the sinks the same samples: what one delivered, the other need not
+/// repeat.
+std::string output_identity(const JobSpec& spec) {
+  engine::ByteWriter out;
+  out.text(spec.record);
+  out.byte(static_cast<std::uint8_t>(spec.timestamp));
+  for (const engine::Label& label : spec.labels) {
+    out.text(label.name);
+    out.text(label.value);
+  }
+  out.byte(0);
+  for (const std::string& sink : spec.sinks) {
+    out.text(sink);
+  }
+  const std::string text = std::move(out).take();
+  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+  return key_u64(hash.high64) + key_u64(hash.low64);
+}
+
+std::string served_prefix(const std::string& tenant, const std::string& stream_id) {
+  return key_of(tenant, "served") + stream_id + '\0';
+}
+
+std::shared_ptr<const FinalBucket> final_bucket_of(const engine::Engine& engine,
+                                                   const std::shared_ptr<const FinalBucket>& before) {
+  const std::optional<Time> newest = engine.newest_final_bucket();
+  if (!newest || (before && before->bucket > *newest)) {
+    return before;
+  }
+  auto made = std::make_shared<FinalBucket>();
+  made->bucket = *newest;
+  made->covered = {.from = *newest, .to = *newest + engine.options().granularity};
+  for (const CellView& cell : engine.cells_of(*newest)) {
+    if (cell.emitted) {
+      made->points.push_back(
+          {.series = std::string{cell.series}, .value = *cell.emitted, .revision = cell.revision});
+    }
+  }
+  return made;
+}
+
+void read_engine(StreamStatus& status, const engine::Engine& engine) {
+  status.open_cells = engine.open_cells();
+  status.series = engine.series_count();
+  status.limited = engine.limited();
+  status.live_from = engine.live_from();
+  status.frontier = engine.frontier();
+  status.stats = engine.stats();
+  status.final_bucket = final_bucket_of(engine, status.final_bucket);
+}
+
+std::vector<Sample> emitted_samples(const engine::Engine& engine, Time now) {
+  std::vector<Sample> samples;
+  for (const CellView& cell : engine.cells()) {
+    if (cell.emitted) {
+      samples.push_back({.series = cell.number,
+                         .bucket = cell.bucket,
+                         .value = *cell.emitted,
+                         .revision = cell.revision,
+                         .reason = engine::Reason::settled,
+                         .age = now - (cell.bucket + engine.options().granularity),
+                         .evidence_polls = 0});
+    }
+  }
+  return samples;
+}
+
+}  // namespace
+
+struct StreamRunner::Impl {
+  Parts parts;
+  std::shared_ptr<fetchers::Fetcher> fetcher;
+  std::string tenant;
+  std::string stream_id;
+  engine::Engine engine;
+  StreamLog log;
+  StreamStatus status;
+  std::set<std::string> served;  // output identities
+  std::optional<Pending> pending;
+  bool busy = false;
+
+  const Stream* stream() const {
+    const Stream* found = parts.registry.find_stream(tenant, stream_id);
+    return found != nullptr && !found->job_ids.empty() ? found : nullptr;
+  }
+  std::vector<const Job*> jobs(const Stream& of) const;
+  bool has_new_output(const Stream& of) const;
+  engine::LivePlan plan(const Stream& of, Time now) const;
+  void note_error(std::string what);
+  void note_fetched(const fetchers::FetchResult& fetched);
+  Pending digest(const engine::Answer& answer, const engine::LivePlan& plan, Time now, bool with_emitted);
+  void give_up(Time before, Time now, Pending& pending);
+  Built build(const Stream& of) const;
+  void publish(const Built& built, const Committed& committed);
+  asio::awaitable<void> commit();
+  asio::awaitable<void> poll();
+};
+
+std::vector<const Job*> StreamRunner::Impl::jobs(const Stream& of) const {
+  std::vector<const Job*> found;
+  for (const std::string& id : of.job_ids) {
+    if (const Job* job = parts.registry.find(tenant, id)) {
+      found.push_back(job);
+    }
+  }
+  return found;
+}
+
+bool StreamRunner::Impl::has_new_output(const Stream& of) const {
+  const std::vector<const Job*> all = jobs(of);
+  return std::any_of(all.begin(), all.end(),
+                     [this](const Job* job) { return !served.contains(output_identity(job->spec)); });
+}
+
+engine::LivePlan StreamRunner::Impl::plan(const Stream& of, Time now) const {
+  engine::LiveState state{.live_from = engine.live_from(),
+                          .now = now,
+                          .granularity = engine.options().granularity,
+                          .watch = engine.options().watch,
+                          .valid_until = std::nullopt};
+  std::optional<Time> latest = Time::min();
+  for (const Job* job : jobs(of)) {
+    latest = latest && job->spec.valid_until ? std::optional{std::max(*latest, *job->spec.valid_until)}
+                                             : std::nullopt;
+  }
+  state.valid_until = latest;
+  return engine::plan_live(state);
+}
+
+void StreamRunner::Impl::note_error(std::string what) {
+  if (status.last_error != what) {
+    spdlog::warn("event=tick_failed stream={} error={:?}", stream_id, what);
+  }
+  status.last_error = std::move(what);
+  status.last_error_at = parts.clocks.source_now();
+}
+
+void StreamRunner::Impl::note_fetched(const fetchers::FetchResult& fetched) {
+  std::string error;
+  for (const fetchers::ScopeFailure& failure : fetched.failures) {
+    const std::string reason{fetchers::failure_text(failure.failure)};
+    parts.metrics.pull_errors.Add({{"reason", reason}}).Increment();
+    if (error.empty()) {
+      error = "scope " + failure.scope + ": " + reason + ": " + failure.detail;
+    }
+  }
+  if (!error.empty()) {
+    note_error(std::move(error));
+    return;
+  }
+  if (!status.last_error.empty()) {
+    spdlog::info("event=tick_recovered stream={}", stream_id);
+  }
+  status.last_error.clear();
+}
+
+void StreamRunner::Impl::give_up(Time before, Time now, Pending& out) {
+  for (engine::Gap& gap : engine.release(before)) {
+    spdlog::warn("event=gap stream={} scope={:?} from={} to={} cells={}", stream_id, gap.scope,
+                 engine::format_time(gap.range.from), engine::format_time(gap.range.to), gap.cells.size());
+    put_gap(out.base, tenant, stream_id, {.state = GapState::open, .gap = std::move(gap), .noticed_at = now});
+    out.gaps += 1;
+  }
+}
+
+/// Runs in the pool: nobody else touches the engine or the log meanwhile.
+Pending StreamRunner::Impl::digest(const engine::Answer& answer, const engine::LivePlan& live, Time now,
+                                   bool with_emitted) {
+  Pending out;
+  out.status = status;
+  if (live.release_before) {
+    give_up(*live.release_before, now, out);
+  }
+  out.samples = engine.ingest(answer, now);
+  const std::vector<Sample> closed = engine.expire(now);
+  out.samples.insert(out.samples.end(), closed.begin(), closed.end());
+  if (with_emitted) {
+    out.emitted = emitted_samples(engine, now);
+  }
+  read_engine(out.status, engine);
+  const engine::Result<std::size_t> drained = log.drain(parts.store, engine, out.base);
+  if (!drained) {
+    throw std::runtime_error("the stream's log is damaged: " + drained.error().detail);
+  }
+  out.base.put(Table::meta, "source_time", key_u64(static_cast<std::uint64_t>(engine::epoch_ms(now))));
+  return out;
+}
+
+/// Per tick and output: a job sees the samples whose bucket ends before its valid_until.
+Built StreamRunner::Impl::build(const Stream& of) const {
+  Built built{.batch = pending->base, .rows_by_sink = {}, .samples_by_job = {}, .outputs = {}};
+  built.batch.require(Table::streams, key_of(tenant, stream_id), of.record);
+  const engine::Duration granularity = engine.options().granularity;
+  for (const Job* job : jobs(of)) {
+    const JobSpec& spec = job->spec;
+    std::string output = output_identity(spec);
+    const bool is_new = !served.contains(output);
+    if (is_new && !pending->emitted) {
+      continue;  // it came while this tick was under way: the next one gives it everything
+    }
+    LedgerBlock block{.tenant = tenant,
+                      .job_id = job->id,
+                      .stream_id = stream_id,
+                      .policy = engine::format_finality(engine.options().finality),
+                      .record = spec.record,
+                      .labels = spec.labels,
+                      .sinks = spec.sinks,
+                      .stamp_offset = spec.timestamp == Stamp::end ? granularity : engine::Duration::zero(),
+                      .samples = is_new ? *pending->emitted : pending->samples};
+    if (spec.valid_until) {
+      std::erase_if(block.samples,
+                    [&](const Sample& sample) { return sample.bucket + granularity > *spec.valid_until; });
+    }
+    built.samples_by_job[job->id] = block.samples.size();
+    for (const std::string& sink : spec.sinks) {
+      built.rows_by_sink[sink] += block.samples.size();
+    }
+    append_to_ledger(built.batch, std::move(block));
+    if (is_new) {
+      built.batch.put(Table::meta, served_prefix(tenant, stream_id) + output, job->id);
+      built.outputs.push_back(std::move(output));
+    }
+  }
+  return built;
+}
+
+void StreamRunner::Impl::publish(const Built& built, const Committed& committed) {
+  log.committed(committed.sequence);
+  served.insert(built.outputs.begin(), built.outputs.end());
+  for (const Sample& sample : pending->samples) {
+    parts.metrics.samples.Add({{"reason", std::string{engine::reason_text(sample.reason)}}}).Increment();
+  }
+  std::map<std::string, std::uint64_t> samples_by_job = std::move(status.samples_by_job);
+  for (const auto& [job, count] : built.samples_by_job) {
+    samples_by_job[job] += count;
+  }
+  status = std::move(pending->status);
+  status.samples_by_job = std::move(samples_by_job);
+  status.gaps += pending->gaps;
+  pending.reset();
+  for (const auto& [sink, rows] : built.rows_by_sink) {
+    if (rows > 0) {
+      parts.committed(sink, rows);
+    }
+  }
+}
+
+asio::awaitable<void> StreamRunner::Impl::commit() {
+  for (int tries = 0; tries < kRebuildsMax; ++tries) {
+    const Stream* of = stream();
+    if (of == nullptr) {
+      co_return;  // the stream rests: whoever takes it up commits this first
+    }
+    Built built = build(*of);
+    const SteadyTime started = parts.clocks.steady_now();
+    const auto bytes = static_cast<double>(built.batch.bytes());
+    WriteBatch batch = std::move(built.batch);
+    const engine::Result<Committed> done = co_await parts.store.commit(std::move(batch));
+    if (done) {
+      const std::chrono::duration<double> took = parts.clocks.steady_now() - started;
+      parts.metrics.commit_seconds.Observe(took.count());
+      parts.metrics.commit_bytes.Increment(bytes);
+      publish(built, *done);
+      co_return;
+    }
+    if (done.error().kind != engine::ErrorKind::refused) {
+      note_error("the store did not take the tick, it is kept and tried again: " + done.error().detail);
+      co_return;
+    }
+  }
+  note_error("the stream's jobs keep changing: the tick is kept and committed with the next");
+  co_return;
+}
+
+asio::awaitable<void> StreamRunner::Impl::poll() {
+  const Stream* of = stream();
+  if (of == nullptr) {
+    co_return;
+  }
+  const Time now = parts.clocks.source_now();
+  const engine::LivePlan live = plan(*of, now);
+  const bool with_emitted = has_new_output(*of);
+  fetchers::FetchRequest request{.range = live.range,
+                                 .granularity = engine.options().granularity,
+                                 .selector = of->selector,
+                                 .now = now,
+                                 .timeout = std::chrono::milliseconds{30'000}};
+  const std::shared_ptr<fetchers::Fetcher> source = fetcher;  // a reload may replace it while it is at work
+  fetchers::FetchResult fetched;
+  if (!live.range.empty()) {
+    fetched = co_await source->fetch(std::move(request));
+    note_fetched(fetched);
+  }
+  status.last_tick = now;
+  status.answered = status.answered || !fetched.answer.scopes.empty();
+  if (fetched.answer.scopes.empty() && !live.release_before && !with_emitted) {
+    co_return;
+  }
+  auto work = [this, &fetched, &live, now, with_emitted] {
+    return digest(fetched.answer, live, now, with_emitted);
+  };
+  Pending digested = co_await run_on(parts.pool, std::move(work));
+  pending = std::move(digested);
+  co_await commit();
+}
+
+StreamRunner::StreamRunner(Parts parts, std::shared_ptr<fetchers::Fetcher> fetcher, std::string tenant,
+                           std::string stream_id, engine::Engine engine, StreamLog log)
+    : impl_(std::make_unique<Impl>(Impl{.parts = std::move(parts),
+                                        .fetcher = std::move(fetcher),
+                                        .tenant = std::move(tenant),
+                                        .stream_id = std::move(stream_id),
+                                        .engine = std::move(engine),
+                                        .log = std::move(log),
+                                        .status = {},
+                                        .served = {},
+                                        .pending = std::nullopt})) {
+  read_engine(impl_->status, impl_->engine);
+  const std::string prefix = served_prefix(impl_->tenant, impl_->stream_id);
+  impl_->parts.store.read().scan(Table::meta, prefix, prefix_end(prefix),
+                                 [&](std::string_view key, std::string_view) {
+                                   impl_->served.emplace(key.substr(prefix.size()));
+                                   return true;
+                                 });
+}
+
+StreamRunner::~StreamRunner() = default;
+
+asio::awaitable<void> StreamRunner::tick() {
+  Impl& self = *impl_;
+  self.busy = true;
+  const SteadyTime started = self.parts.clocks.steady_now();
+  if (self.pending) {
+    co_await self.commit();
+  } else {
+    co_await self.poll();
+  }
+  const std::chrono::duration<double> took = self.parts.clocks.steady_now() - started;
+  self.parts.metrics.job_duration_seconds.Observe(took.count());
+  self.busy = false;
+}
+
+void StreamRunner::use(std::shared_ptr<fetchers::Fetcher> fetcher) {
+  impl_->fetcher = std::move(fetcher);
+}
+
+bool StreamRunner::busy() const {
+  return impl_->busy;
+}
+
+const StreamStatus& StreamRunner::status() const {
+  return impl_->status;
+}
+
+}  // namespace settle::runner

@@ -1,0 +1,85 @@
+// runner/stream_runner.hpp: one stream at work: fetch, ingest, expire, one commit, publish.
+//
+// Lives on the event loop; the engine is touched only by the tick in progress, in the pool or here, never by
+// both. What the engine gave out is kept until its commit succeeded, so a full disk delays and loses nothing.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "engine/result.hpp"
+#include "engine/stabilizer/engine.hpp"
+#include "fetchers/fetcher.hpp"
+#include "runner/clocks.hpp"
+#include "runner/metrics.hpp"
+#include "runner/registry.hpp"
+#include "runner/store.hpp"
+#include "runner/stream_log.hpp"
+
+namespace settle::runner {
+
+/// The newest final bucket of a stream, as its jobs serve it.
+struct FinalBucket {
+  engine::Time bucket;
+  engine::TimeRange covered;
+  struct Point {
+    std::string series;  // the source's
+    engine::Value value;
+    std::uint32_t revision = 0;
+  };
+  std::vector<Point> points;
+};
+
+/// As of the last tick; read on the event loop at any time.
+struct StreamStatus {
+  bool answered = false;   // a complete answer since start
+  std::string last_error;  // "" : the last tick was fine
+  std::optional<engine::Time> last_error_at;
+  std::optional<engine::Time> last_tick;
+  std::size_t open_cells = 0;
+  std::size_t series = 0;
+  bool limited = false;
+  engine::Time live_from{};
+  std::optional<engine::Time> frontier;
+  engine::EngineStats stats;
+  std::uint64_t gaps = 0;  // given up since start
+  std::shared_ptr<const FinalBucket> final_bucket;
+  std::map<std::string, std::uint64_t> samples_by_job;  // since start
+};
+
+class StreamRunner {
+ public:
+  /// All of it outlives the stream runner.
+  struct Parts {
+    Store& store;
+    const Registry& registry;
+    Clocks& clocks;
+    Metrics& metrics;
+    boost::asio::thread_pool& pool;
+    std::function<void(const std::string& sink, std::uint64_t rows)> committed;
+  };
+  StreamRunner(Parts parts, std::shared_ptr<fetchers::Fetcher> fetcher, std::string tenant,
+               std::string stream_id, engine::Engine engine, StreamLog log);
+  ~StreamRunner();
+
+  /// One poll, or the commit that the last one still owes. Never runs twice at once. When it throws, the
+  /// engine is in doubt: drop this runner and load the stream anew.
+  boost::asio::awaitable<void> tick();
+  void use(std::shared_ptr<fetchers::Fetcher> fetcher);
+  [[nodiscard]] bool busy() const;
+  [[nodiscard]] const StreamStatus& status() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace settle::runner
