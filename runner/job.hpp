@@ -1,4 +1,5 @@
-// runner/job.hpp: what a controller or the configuration asks for, checked, canonical and with defaults frozen in.
+// runner/job.hpp: what a controller or the configuration asks for, checked, canonical and with defaults
+// frozen in.
 #pragma once
 
 #include <cstdint>
@@ -55,8 +56,10 @@ struct JobSpec {
   std::vector<std::string> sinks;  // resolved names, sorted, without repeats
   std::string record;              // metric name of the output
   engine::Labels labels;           // added to the output
-  engine::EngineOptions engine;    // granularity, finality, watch, ttl, absent, output, corrections, liveness, limits
-  /// The given fields in canonical form, as JSON, without valid_until: two requests with the same text are one job.
+  engine::EngineOptions
+      engine;  // granularity, finality, watch, ttl, absent, output, corrections, liveness, limits
+  /// The given fields in canonical form, as JSON, without valid_until: two requests with the same text are
+  /// one job.
   std::string identity;
 };
 
@@ -66,8 +69,9 @@ class JobContext {
   virtual ~JobContext() = default;
   struct SinkFacts {
     bool exists = false;
-    bool overwrites = false;  // a correction may be pushed: last-wins, append log, or max-wins for what only grows
-    std::string why_not;      // one sentence, when it does not overwrite
+    bool overwrites =
+        false;  // a correction may be pushed: last-wins, append log, or max-wins for what only grows
+    std::string why_not;  // one sentence, when it does not overwrite
   };
   /// Refuses an unknown source, or a selector or granularity it can never answer.
   [[nodiscard]] virtual engine::Result<engine::Liveness> source(const std::string& name,
@@ -83,13 +87,15 @@ class JobContext {
   [[nodiscard]] virtual std::size_t open_cells_max() const = 0;
 };
 
-/// `json` is one JSON object as POSTed; docs/jobs.md lists the fields. `now` is source time (for valid_until).
-/// Text that is not JSON is `malformed`, everything else that is wrong `invalid`, with the field's name.
+/// `json` is one JSON object as POSTed; docs/jobs.md lists the fields. `now` is source time (for
+/// valid_until). Text that is not JSON is `malformed`, everything else that is wrong `invalid`, with the
+/// field's name.
 [[nodiscard]] Outcome<JobSpec> parse_job(std::string_view json, const JobContext& context, engine::Time now);
 /// The frozen record: everything in force, as JSON; parse_job_record reads it without a context.
 [[nodiscard]] std::string job_record_json(const JobSpec& spec);
 [[nodiscard]] engine::Result<JobSpec> parse_job_record(std::string_view json);
-/// Jobs with equal text share one stream: (source, selector, engine options): docs/adr/0002-stream-identity.md.
+/// Jobs with equal text share one stream: (source, selector, engine options):
+/// docs/adr/0002-stream-identity.md.
 [[nodiscard]] std::string stream_identity(const JobSpec& spec);
 
 enum class Origin : std::uint8_t { api = 0, config = 1 };

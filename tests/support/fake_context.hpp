@@ -1,0 +1,40 @@
+// tests/support/fake_context.hpp: a configuration with two sources and four sinks, for what checks requests.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runner/job.hpp"
+
+namespace settle::testing {
+
+class FakeContext : public runner::JobContext {
+ public:
+  std::string default_sink_name = "builtin";
+  std::size_t series_limit = 1000;
+
+  [[nodiscard]] engine::Result<engine::Liveness> source(const std::string& name,
+                                                        const engine::Selector& selector,
+                                                        engine::Duration /*granularity*/) const override {
+    if (selector.metric() == "never")
+      return engine::refused("source \"" + name + "\" has no metric \"never\"");
+    return engine::Liveness::frontier;
+  }
+  [[nodiscard]] SinkFacts sink(const std::string& name) const override {
+    if (name == "tsdb") return {.exists = true, .overwrites = false, .why_not = "it keeps both values"};
+    const bool known = name == "builtin" || name == "log" || name == "here";
+    return {.exists = known, .overwrites = known, .why_not = ""};
+  }
+  [[nodiscard]] std::string default_sink() const override { return default_sink_name; }
+  [[nodiscard]] std::vector<std::string> source_names() const override { return {"edge", "trace"}; }
+  [[nodiscard]] std::vector<std::string> sink_names() const override {
+    return {"builtin", "here", "log", "tsdb"};
+  }
+  [[nodiscard]] bool same_server(const std::string& source, const std::string& sink) const override {
+    return source == "edge" && sink == "here";
+  }
+  [[nodiscard]] std::size_t series_max() const override { return series_limit; }
+  [[nodiscard]] std::size_t open_cells_max() const override { return 5000; }
+};
+
+}  // namespace settle::testing
