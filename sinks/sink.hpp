@@ -1,7 +1,6 @@
 // sinks/sink.hpp: the port to a destination, with what it can and cannot do said openly.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +8,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <boost/asio/awaitable.hpp>
 
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
@@ -44,11 +45,12 @@ struct Row {
 };
 
 enum class PushVerdict : std::uint8_t {
-  accepted,      // every row is the sink's now
-  retry,         // nothing was applied; the same rows may be sent again
-  refused,       // the sink found fault with the batch; nothing of it was applied
-  uncertain,     // may have been applied, wholly or partly
-  misconfigured, // credentials, path, TLS: no row is at fault; keep everything, tell the operator, try slowly
+  accepted,       // every row is the sink's now
+  retry,          // nothing was applied; the same rows may be sent again
+  refused,        // the sink found fault with the batch; nothing of it was applied
+  uncertain,      // may have been applied, wholly or partly
+  misconfigured,  // credentials, path, TLS: no row is at fault; keep everything, tell the operator, try
+                  // slowly
 };
 
 struct PushOutcome {
@@ -62,7 +64,8 @@ struct SinkHealth {
   std::string server;   // "VictoriaMetrics, version unknown (counts as old), dedup off"
   std::string meaning;  // one sentence for the operator: what that means for corrections and re-sends
   Capabilities capabilities;
-  std::optional<engine::Time> started_at;  // of the server process; a later one than before means it restarted
+  std::optional<engine::Time>
+      started_at;  // of the server process; a later one than before means it restarted
 };
 
 class Sink {
