@@ -1,0 +1,210 @@
+#include <algorithm>
+
+#include "tests/support/naive_engine.hpp"
+
+namespace settle::test {
+
+using engine::Reason;
+
+NaiveEngine::NaiveEngine(engine::EngineOptions options, Time live_from)
+    : options_(options), live_from_(live_from) {}
+
+bool NaiveEngine::ended(Time bucket, const std::string& scope) const {
+  const auto& frontier = scopes_.at(scope).frontier;
+  return end_of(bucket) <= now_ && (!frontier || end_of(bucket) <= *frontier);
+}
+
+const NaiveEngine::Entry* NaiveEngine::entry(Time bucket, const std::string& scope) const {
+  const auto found = entries_.find({bucket, scope});
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+bool NaiveEngine::covered_at(Time bucket, const std::string& scope, Duration age) const {
+  const Entry* const of = entry(bucket, scope);
+  return of != nullptr && of->covered && *of->covered - end_of(bucket) > age;
+}
+
+// expire, step 1
+void NaiveEngine::close_old() {
+  for (auto& [entry_key, entry] : entries_) {
+    const auto& [bucket, scope] = entry_key;
+    if (!covered_at(bucket, scope, options_.ttl)) continue;
+    for (auto& [key, cell] : cells_) {
+      if (key.first == bucket && cell.scope == scope && !cell.settled)
+        force(bucket, key.second, cell, Reason::ttl);
+    }
+    if (!entry.final && !entry.limited && ended(bucket, scope)) {
+      entry.final = true;
+      entry.by_expiry = true;
+    }
+  }
+}
+
+Time NaiveEngine::sealable_to() const {
+  Time bucket = live_from_;
+  const auto answered = [&](const auto& scope) { return covered_at(bucket, scope.first, options_.watch); };
+  while (!scopes_.empty() && std::all_of(scopes_.begin(), scopes_.end(), answered))
+    bucket += options_.granularity;
+  return bucket;
+}
+
+/// What a series keeps of a cell that leaves.
+void NaiveEngine::forget(Time bucket, const SeriesKey& key, const Cell& cell) {
+  Series& series = series_.at(key);
+  if (counter() && cell.settled) series.base += cell.settled->as_count();
+  if (!cell.absent && (!series.last_valued || bucket > *series.last_valued)) {
+    series.last_valued = bucket;
+    series.last_scope = cell.scope;
+  }
+}
+
+void NaiveEngine::drop_before(Time before) {
+  std::erase_if(cells_, [&](const auto& item) { return item.first.first < before; });
+  std::erase_if(entries_, [&](const auto& item) { return item.first.first < before; });
+  live_from_ = before;
+}
+
+void NaiveEngine::retire() {
+  std::erase_if(series_, [&](const auto& item) {
+    const bool held = std::any_of(cells_.begin(), cells_.end(), [&](const auto& cell) {
+      return cell.first.second.text == item.first.text;
+    });
+    return !held && now_ - end_of(item.second.last_bucket) > options_.series_idle;
+  });
+}
+
+std::vector<NaiveSample> NaiveEngine::expire(Time now) {
+  begin_call(now);
+  close_old();
+  make_zeros();
+  const Time sealed_to = sealable_to();
+  for (auto& [key, cell] : cells_) {
+    const bool differs = counter() ? cell.settled != cell.value : cell.emitted != cell.value;
+    if (key.first < sealed_to && differs) force(key.first, key.second, cell, Reason::ttl);
+  }
+  emit_totals(sealed_to, false);
+  for (const auto& [key, cell] : cells_) {
+    if (key.first >= sealed_to) break;
+    ++stats_.sealed;
+    forget(key.first, key.second, cell);
+  }
+  drop_before(sealed_to);
+  retire();
+  return end_call();
+}
+
+std::vector<NaiveSample> NaiveEngine::flush(Time now) {
+  begin_call(now);
+  for (auto& [key, cell] : cells_) force(key.first, key.second, cell, Reason::flush);
+  emit_totals(live_from_, true);
+  for (const auto& [key, cell] : cells_) forget(key.first, key.second, cell);
+  if (!entries_.empty()) drop_before(end_of(entries_.rbegin()->first.first));
+  return end_call();
+}
+
+bool NaiveEngine::counts_as_sealed(Time bucket, const Cell& cell) const {
+  if (!covered_at(bucket, cell.scope, options_.watch)) return false;
+  return counter() ? cell.revision > 0 && cell.settled == cell.value : cell.emitted == cell.value;
+}
+
+std::vector<NaiveGap> NaiveEngine::gaps_of(const std::string& scope, Time before) const {
+  std::vector<NaiveGap> gaps;
+  for (Time bucket = live_from_; bucket < before; bucket += options_.granularity) {
+    std::vector<NaiveGapCell> given_up;
+    for (const auto& [key, cell] : cells_) {
+      if (key.first != bucket || cell.scope != scope || counts_as_sealed(bucket, cell)) continue;
+      std::optional<Value> emitted = cell.emitted;
+      if (counter() && emitted) emitted = cell.settled;
+      given_up.push_back({.series = key.second.text,
+                          .bucket = bucket,
+                          .last_observed = cell.value,
+                          .emitted = emitted,
+                          .revision = cell.revision});
+    }
+    if (given_up.empty() && covered_at(bucket, scope, options_.watch)) continue;
+    if (gaps.empty() || gaps.back().range.to != bucket)
+      gaps.push_back({.scope = scope, .range = {bucket, bucket}, .cells = {}});
+    gaps.back().range.to = end_of(bucket);
+    gaps.back().cells.insert(gaps.back().cells.end(), given_up.begin(), given_up.end());
+  }
+  return gaps;
+}
+
+std::vector<NaiveGap> NaiveEngine::release(Time before) {
+  std::vector<NaiveGap> gaps;
+  if (before <= live_from_) return gaps;
+  if (scopes_.empty()) gaps.push_back({.scope = "", .range = {live_from_, before}, .cells = {}});
+  for (const auto& [scope, state] : scopes_) {
+    for (NaiveGap& gap : gaps_of(scope, before)) gaps.push_back(std::move(gap));
+  }
+  for (const auto& [key, cell] : cells_) {
+    if (key.first >= before) break;
+    ++(counts_as_sealed(key.first, cell) ? stats_.sealed : stats_.given_up);
+    Series& series = series_.at(key.second);
+    if (counter() && cell.revision > 0) series.base += cell.settled->as_count();
+    if (!cell.quiet || cell.absent) continue;
+    if (!series.last_valued || key.first > *series.last_valued) {
+      series.last_valued = key.first;
+      series.last_scope = cell.scope;
+    }
+  }
+  drop_before(before);
+  std::erase_if(scopes_, [&](const auto& item) {
+    const auto& [scope, state] = item;
+    const bool held = std::any_of(entries_.begin(), entries_.end(),
+                                  [&](const auto& entry) { return entry.first.second == scope; });
+    return !held && (!state.answered || *state.answered < before);
+  });
+  return gaps;
+}
+
+engine::EngineStats NaiveEngine::stats() const {
+  engine::EngineStats stats = stats_;
+  stats.withheld = withheld();
+  return stats;
+}
+
+std::optional<Time> NaiveEngine::frontier() const {
+  std::optional<Time> least;
+  for (const auto& [name, scope] : scopes_) {
+    if (scope.frontier && (!least || *scope.frontier < *least)) least = scope.frontier;
+  }
+  return least;
+}
+
+bool NaiveEngine::limited() const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [](const auto& entry) { return entry.second.limited; });
+}
+
+std::vector<NaiveCellView> NaiveEngine::cells() const {
+  std::vector<NaiveCellView> views;
+  for (const auto& [key, cell] : cells_) {
+    views.push_back({.series = key.second.text,
+                     .bucket = key.first,
+                     .scope = cell.scope,
+                     .value = cell.value,
+                     .emitted = cell.emitted,
+                     .revision = cell.revision,
+                     .quiet = cell.quiet});
+  }
+  return views;
+}
+
+std::optional<Time> NaiveEngine::newest_final_bucket() const {
+  std::optional<Time> newest;
+  for (const auto& [entry_key, any] : entries_) {
+    const Time bucket = entry_key.first;
+    const bool scopes_final = std::all_of(scopes_.begin(), scopes_.end(), [&](const auto& scope) {
+      const Entry* const of = entry(bucket, scope.first);
+      return of != nullptr && of->final;
+    });
+    const bool cells_quiet = std::all_of(cells_.begin(), cells_.end(), [&](const auto& item) {
+      return item.first.first != bucket || item.second.quiet;
+    });
+    if (scopes_final && cells_quiet) newest = bucket;
+  }
+  return newest;
+}
+
+}  // namespace settle::test

@@ -1,0 +1,215 @@
+#include <algorithm>
+#include <cassert>
+
+#include "tests/support/naive_engine.hpp"
+
+namespace settle::test {
+
+namespace {
+constexpr std::uint64_t kTotalMax = std::uint64_t{1} << 53;
+}
+
+bool NaiveEngine::is_countable(const Value& value) const {
+  return !counter() || (value.is_count() && value.as_count() <= kTotalMax);
+}
+
+// Rules 1 and 2.
+NaiveEngine::Rows NaiveEngine::admit(const engine::Answer& answer, Time now) {
+  Rows rows;
+  for (const auto& part : answer.scopes) {
+    for (const auto& row : part.rows) {
+      const bool aligned = engine::floor_to(row.bucket, options_.granularity) == row.bucket;
+      if (!aligned || !part.covered.contains(row.bucket) || row.bucket > now || row.value.is_nan()) {
+        ++stats_.rows_refused;
+        continue;
+      }
+      if (row.bucket < live_from_) {
+        ++stats_.rows_late;
+        continue;
+      }
+      if (!is_countable(row.value)) {
+        ++stats_.rows_uncountable;
+        continue;
+      }
+      ++stats_.observations;
+      auto labels = engine::parse_series(row.series);
+      assert(labels.has_value());
+      const SeriesKey key{.labels = *labels, .text = engine::series_text(*labels)};
+      const auto [at, first] =
+          rows.try_emplace({row.bucket, key}, Row{.value = row.value, .scope = part.scope});
+      Row& kept = at->second;
+      if (first) continue;
+      if (kept.value != row.value) kept.conflict = true;
+      if (row.value > kept.value) {
+        kept.value = row.value;
+        kept.scope = part.scope;
+      } else if (row.value == kept.value) {
+        kept.scope = std::min(kept.scope, part.scope);
+      }
+    }
+  }
+  for (const auto& [key, row] : rows) stats_.conflicts += row.conflict ? 1 : 0;
+  return rows;
+}
+
+void NaiveEngine::change(Time bucket, Cell& cell, const Value& value) {
+  ++stats_.changes;
+  if (cell.settled) ++stats_.changed_after_final;
+  cell.value = value;
+  cell.at_change = entries_[{bucket, cell.scope}].polls;
+  cell.quiet = false;
+  auto& pending = scopes_[cell.scope].pending;
+  pending = pending ? std::max(*pending, bucket) : bucket;
+}
+
+// Rule 3, without the restart of conflicts, which needs the evidence of rule 8.
+void NaiveEngine::update_known(const Rows& rows, std::set<EntryKey>& appeared) {
+  for (const auto& [key, row] : rows) {
+    const auto found = cells_.find(key);
+    if (found == cells_.end()) continue;
+    Cell& cell = found->second;
+    if (cell.scope != row.scope) {
+      ++stats_.scope_moves;
+      cell.scope = row.scope;
+      cell.at_change = entries_[{key.first, cell.scope}].polls;
+      cell.quiet = false;
+      appeared.insert({key.first, cell.scope});
+    }
+    if (cell.value != row.value) change(key.first, cell, row.value);
+    cell.gone = false;
+    cell.absent = false;
+  }
+}
+
+// Rule 4; `rows` is in (bucket, series text) order.
+void NaiveEngine::make_new(const Rows& rows, std::set<EntryKey>& appeared) {
+  const auto entries_before = entries_;
+  for (const auto& [key, row] : rows) {
+    if (cells_.contains(key)) continue;
+    const EntryKey entry_key{key.first, row.scope};
+    Entry& entry = entries_[entry_key];
+    const bool series_fits = series_.contains(key.second) || series_.size() < options_.series_max;
+    if (!series_fits || cells_.size() >= options_.open_cells_max) {
+      ++stats_.rows_over_limit;
+      entry.limited = true;
+      entry.final = false;
+      continue;
+    }
+    const auto before = entries_before.find(entry_key);
+    Cell& cell = cells_[key];
+    cell.scope = row.scope;
+    cell.late = before != entries_before.end() && before->second.final;
+    change(key.first, cell, row.value);
+    appeared.insert(entry_key);
+    Series& series = series_[key.second];
+    series.last_bucket = std::max(series.last_bucket, key.first);
+  }
+}
+
+// Rule 6.
+void NaiveEngine::vanish(const engine::ScopeAnswer& part, const Rows& rows) {
+  for (auto& [key, cell] : cells_) {
+    if (cell.scope != part.scope || !part.covered.contains(key.first) || rows.contains(key)) continue;
+    if (options_.absent == engine::Absent::zero) {
+      if (cell.absent) continue;
+      ++stats_.vanished;
+      cell.absent = true;
+      if (cell.value != Value::count(0)) change(key.first, cell, Value::count(0));
+    } else if (!cell.gone) {
+      ++stats_.vanished;
+      cell.gone = true;
+    }
+  }
+}
+
+// Rule 8, for a complete scope answer.
+void NaiveEngine::take_evidence(const engine::ScopeAnswer& part, Time now, std::set<EntryKey>& covered) {
+  Scope& scope = scopes_[part.scope];
+  const bool rose = part.frontier && (!scope.frontier || *part.frontier > *scope.frontier);
+  if (rose) scope.frontier = part.frontier;
+  auto mode = options_.liveness;
+  if (mode == engine::Liveness::automatic) {
+    mode = scope.frontier ? engine::Liveness::frontier : engine::Liveness::movement;
+  }
+  if ((mode == engine::Liveness::frontier && !rose) ||
+      (mode == engine::Liveness::movement && !scope.pending)) {
+    ++stats_.answers_unmoved;
+  }
+  const Time first = std::max(engine::ceil_to(part.covered.from, options_.granularity), live_from_);
+  for (Time bucket = first; bucket < part.covered.to && bucket <= now; bucket += options_.granularity) {
+    Entry& entry = entries_[{bucket, part.scope}];
+    const bool moved = mode == engine::Liveness::frontier   ? rose
+                       : mode == engine::Liveness::movement ? scope.pending && bucket < *scope.pending
+                                                            : true;
+    if (moved) {
+      const Time since = scope.answered ? std::max(*scope.answered, end_of(bucket)) : end_of(bucket);
+      if (now > since) entry.moving += now - since;
+      if (ended(bucket, part.scope)) ++entry.polls;
+    }
+    entry.covered = now;
+    covered.insert({bucket, part.scope});
+  }
+  scope.answered = now;
+  scope.pending.reset();
+}
+
+// Rule 9.
+void NaiveEngine::decide(const std::set<EntryKey>& covered) {
+  for (const EntryKey& entry_key : covered) {
+    const auto& [bucket, scope] = entry_key;
+    if (!ended(bucket, scope)) continue;
+    Entry& entry = entries_[entry_key];
+    for (auto& [key, cell] : cells_) {
+      if (key.first != bucket || cell.scope != scope || cell.quiet) continue;
+      if (engine::decide_final(options_.finality, {entry.polls - cell.at_change, entry.moving})) {
+        become_quiet(bucket, key.second, cell);
+      }
+    }
+    if (!entry.final && !entry.limited &&
+        engine::decide_final(options_.finality, {entry.polls - entry.appeared_at, entry.moving})) {
+      entry.final = true;
+      entry.by_expiry = false;
+    }
+  }
+}
+
+std::vector<NaiveSample> NaiveEngine::ingest(const engine::Answer& answer, Time now) {
+  begin_call(now);
+  std::vector<const engine::ScopeAnswer*> parts;
+  for (const auto& part : answer.scopes) parts.push_back(&part);
+  std::sort(parts.begin(), parts.end(), [](const auto* a, const auto* b) { return a->scope < b->scope; });
+
+  const Rows rows = admit(answer, now_);
+  for (const auto* part : parts) (void)scopes_[part->scope];
+  std::set<EntryKey> appeared;
+  update_known(rows, appeared);
+  make_new(rows, appeared);
+  for (const EntryKey& key : appeared) {  // rule 5
+    Entry& entry = entries_[key];
+    entry.appeared_at = entry.polls;
+    entry.final = false;
+  }
+  std::set<EntryKey> covered;
+  for (const auto* part : parts) {
+    if (part->completeness == engine::Completeness::complete) vanish(*part, rows);
+  }
+  for (const auto* part : parts) {
+    if (part->completeness == engine::Completeness::complete) {
+      take_evidence(*part, now_, covered);
+    } else {
+      ++stats_.answers_truncated;
+    }
+  }
+  for (const auto& [key, row] : rows) {
+    if (!row.conflict || !cells_.contains(key)) continue;
+    Cell& cell = cells_[key];
+    cell.at_change = entries_[{key.first, cell.scope}].polls;
+    cell.quiet = false;
+  }
+  decide(covered);
+  make_zeros();
+  emit_totals(live_from_, false);
+  return end_call();
+}
+
+}  // namespace settle::test
