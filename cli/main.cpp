@@ -1,0 +1,147 @@
+// cli/main.cpp: the sub-commands and their options. What they do is in the files beside this one.
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <iterator>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/check_config.hpp"
+#include "cli/jobs.hpp"
+#include "cli/serve.hpp"
+#include "cli/version.hpp"
+
+namespace settle::cli {
+namespace {
+
+/// What the chosen sub-command does; returns the exit code.
+using Action = std::function<int()>;
+
+engine::Time wall_now() {
+  return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+}
+
+/// As CLI11 wants it: "" when good.
+std::string time_problem(const std::string& text) {
+  const auto time = engine::parse_time(text);
+  return time ? "" : time.error().detail;
+}
+
+void add_serve(CLI::App& app, Action& action) {
+  auto* command =
+      app.add_subcommand("serve", "Run the daemon until SIGTERM; SIGHUP reads the configuration again");
+  auto options = std::make_shared<ServeOptions>();
+  auto start = std::make_shared<std::string>();
+  command->add_option("--config", options->config_file, "Configuration (docs/configuration.md)")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--data", options->data_dir, "Folder of the store, instead of data_dir")
+      ->type_name("DIR");
+  command->add_option("--listen", options->listen, "Address of the REST API, instead of listen")
+      ->type_name("HOST:PORT");
+  command
+      ->add_option(
+          "--clock-start", *start,
+          "Source time starts here (RFC 3339 or epoch milliseconds): for demos, tests and rehearsals")
+      ->type_name("TIME")
+      ->check(CLI::Validator(time_problem, ""));
+  command->add_option("--clock-speed", options->clock_speed, "Source time runs so many times as fast")
+      ->type_name("N")
+      ->check(CLI::Range(0.001, 100'000.0));
+  command->callback([&action, options, start] {
+    action = [options, start] {
+      if (!start->empty()) options->clock_start = *engine::parse_time(*start);
+      return serve(*options);
+    };
+  });
+}
+
+int run_check_config(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) {
+    std::cerr << "settle check-config: cannot read \"" << file << "\"\n";
+    return 2;
+  }
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const ConfigReport report = check_config(text, file, wall_now());
+  for (const std::string& line : report.errors) std::cout << "error: " << line << '\n';
+  for (const std::string& line : report.warnings) std::cout << "warning: " << line << '\n';
+  if (!report.errors.empty()) return 1;
+  std::cout << "OK: " << report.summary << '\n';
+  return 0;
+}
+
+void add_check_config(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand(
+      "check-config",
+      "Say everything that is wrong with a configuration (exit code 1), and what is probably not meant");
+  auto file = std::make_shared<std::string>();
+  command->add_option("FILE", *file, "The configuration")->required();
+  command->callback([&action, file] { action = [file] { return run_check_config(*file); }; });
+}
+
+void add_jobs(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("jobs", "List, add and remove the jobs of a running daemon");
+  command->require_subcommand(1);
+  auto options = std::make_shared<JobsOptions>();
+  const auto with_server = [&options](CLI::App* verb) {
+    verb->add_option("--server", options->server, "The daemon")->type_name("URL")->capture_default_str();
+    return verb;
+  };
+  auto* list = with_server(command->add_subcommand("list", "One line per job"));
+  list->add_flag("--json", options->as_json, "The daemon's answer as it is");
+  list->callback(
+      [&action, options] { action = [options] { return list_jobs(*options, std::cout, std::cerr); }; });
+
+  auto* add = with_server(command->add_subcommand("add", "Register the job in FILE (docs/jobs.md)"));
+  add->add_option("FILE", options->body_file, "A JSON object; - reads standard input")->required();
+  add->add_flag("--replace", options->replace, "Take the place of the job that holds the store_path");
+  add->callback([&action, options] {
+    action = [options] { return add_job(*options, std::cin, std::cout, std::cerr); };
+  });
+
+  auto* remove =
+      with_server(command->add_subcommand("rm", "Delete a job; what it emitted is still delivered"));
+  remove->add_option("JOB_ID", options->job_id, "As jobs list prints it")->required();
+  remove->callback(
+      [&action, options] { action = [options] { return remove_job(*options, std::cout, std::cerr); }; });
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Settle: turns time-bucketed data that is still changing into samples that can be trusted.",
+               "settle");
+  app.require_subcommand(1);
+  app.footer("Exit codes: 0 done, 1 refused or failed, 2 bad usage or unreadable file.");
+  Action action;
+  add_serve(app, action);
+  add_check_config(app, action);
+  add_jobs(app, action);
+  app.add_subcommand("version", "Print the version")->callback([&action] {
+    action = [] {
+      std::cout << "settle " << kVersion << '\n';
+      return 0;
+    };
+  });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return action();
+}
+
+}  // namespace
+}  // namespace settle::cli
+
+int main(int argc, char** argv) {
+  try {
+    return settle::cli::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "settle: " << error.what() << '\n';
+    return 1;
+  }
+}
