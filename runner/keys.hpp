@@ -16,7 +16,8 @@ inline constexpr std::string_view kDefaultTenant = "default";
 [[nodiscard]] std::string key_u64(std::uint64_t n);  // 8 bytes, big-endian
 [[nodiscard]] std::uint64_t read_u64(std::string_view eight_bytes);
 [[nodiscard]] std::string key_of(std::string_view tenant, std::string_view id);  // tenant 0 id 0
-[[nodiscard]] std::string series_key(std::string_view tenant, std::string_view stream, engine::SeriesNumber n);
+[[nodiscard]] std::string series_key(std::string_view tenant, std::string_view stream,
+                                     engine::SeriesNumber n);
 [[nodiscard]] std::string gap_key(std::string_view tenant, std::string_view stream, engine::Time from,
                                   std::string_view scope);
 /// What follows the commit sequence: tenant 0 id 0 part (2 bytes, big-endian).

@@ -1,7 +1,7 @@
 // runner/ledger.hpp: every emitted sample, once, in commit order; also what the pumps send from.
 //
-// A tick appends one or more blocks per job in the transaction of its cells. A sink's outbox is its cursor into the
-// ledger, so a sample is written once however many sinks it goes to. docs/formats/store.md.
+// A tick appends one or more blocks per job in the transaction of its cells. A sink's outbox is its cursor
+// into the ledger, so a sample is written once however many sinks it goes to. docs/formats/store.md.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +21,11 @@ struct LedgerBlock {
   std::string tenant;
   std::string job_id;
   std::string stream_id;
-  std::string policy;              // format_finality
-  std::string record;              // metric name of the output; "" : the source's
-  engine::Labels labels;           // added to every output series; they win over the source's
-  std::vector<std::string> sinks;  // frozen at emission: the samples of a deleted job are still delivered
-  engine::Duration stamp_offset{}; // timestamp = bucket + stamp_offset (0: start, granularity: end)
+  std::string policy;               // format_finality
+  std::string record;               // metric name of the output; "" : the source's
+  engine::Labels labels;            // added to every output series; they win over the source's
+  std::vector<std::string> sinks;   // frozen at emission: the samples of a deleted job are still delivered
+  engine::Duration stamp_offset{};  // timestamp = bucket + stamp_offset (0: start, granularity: end)
   std::vector<engine::Sample> samples;
 };
 

@@ -1,10 +1,10 @@
 // runner/store.hpp: one LMDB environment with one writer thread; batches that are ready share a transaction.
 //
-// Every table's key starts with the tenant, but for the tables that are ordered by commit sequence (log, ledger),
-// where all records of one transaction lie on adjacent pages: docs/formats/store.md. Big-endian numbers.
+// Every table's key starts with the tenant, but for the tables that are ordered by commit sequence (log,
+// ledger), where all records of one transaction lie on adjacent pages: docs/formats/store.md. Big-endian
+// numbers.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <boost/asio/awaitable.hpp>
 
 #include "engine/model/time.hpp"
 #include "engine/result.hpp"
@@ -32,37 +34,44 @@ enum class Table : std::uint8_t {
   gaps = 9,          // (tenant, stream id, from, scope) -> gap entry
 };
 
-/// All or nothing. Built anywhere, applied by the writer thread.
+/// All or nothing. Built anywhere, applied by the writer thread: requires first, all against the store as it
+/// was before the batch, then the rest in the order of the calls.
 class WriteBatch {
  public:
   void put(Table table, std::string key, std::string value);
   void erase(Table table, std::string key);
-  void erase_range(Table table, std::string from, std::string to);  // [from, to)
-  /// The key is the commit sequence (8 bytes, big-endian) and `suffix`.
+  void erase_range(Table table, std::string from, std::string to);  // [from, to); `to` empty: to the end
+  /// The key is the commit sequence (8 bytes, big-endian) and `suffix`, which occurs once in a batch and
+  /// table.
   void append(Table table, std::string suffix, std::string value);
   /// The batch is refused unless the key holds exactly this (none: is absent).
   void require(Table table, std::string key, std::optional<std::string> value);
   [[nodiscard]] bool empty() const { return operations_.empty(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  /// How many appends to the table it holds.
+  [[nodiscard]] std::size_t appended(Table table) const;
 
  private:
-  friend class Store;
+  friend struct BatchWriter;
+  enum class Kind : std::uint8_t { put, erase, erase_range, append, require };
   struct Operation {
-    std::uint8_t kind;
+    Kind kind;
     Table table;
     std::string key;
-    std::string value;
-    bool has_value = true;
+    std::string value;      // erase_range: the end of the range
+    bool has_value = true;  // require: false when the key is to be absent
   };
+  void add(Operation operation);
   std::vector<Operation> operations_;
   std::size_t bytes_ = 0;
 };
 
 struct Committed {
-  std::uint64_t sequence = 0;  // of the transaction; strictly increasing, never reused
+  std::uint64_t sequence = 0;  // of the batch; strictly increasing, never reused
 };
 
-/// A consistent view. Short-lived (<= 100 ms): it pins pages. Never held across a co_await. Views end with it.
+/// A consistent view. Short-lived (<= 100 ms): it pins pages. Never held across a co_await. Views end with
+/// it.
 class ReadTransaction {
  public:
   ReadTransaction(ReadTransaction&&) noexcept;
@@ -81,9 +90,9 @@ class ReadTransaction {
 };
 
 struct StoreOptions {
-  std::string directory;                  // made if absent, mode 0700
-  std::size_t bytes_max = 16ull << 30;    // the map size; polling stops at 80 %
-  bool read_only = false;                 // for `store stat` beside a running daemon
+  std::string directory;                // made if absent, mode 0700
+  std::size_t bytes_max = 16ull << 30;  // the map size; polling stops at 80 %
+  bool read_only = false;               // for `store stat` beside a running daemon
 };
 
 struct TableStat {
@@ -107,8 +116,8 @@ class Store {
   [[nodiscard]] static engine::Result<std::unique_ptr<Store>> open(StoreOptions options);
   ~Store();  // commits what is queued
 
-  /// Durable (fdatasync) when it returns. `refused`: a require() did not hold. `retry_later`: the store is full or
-  /// the disk failed; nothing of this batch is applied. Resumes on the caller's executor.
+  /// Durable (fdatasync) when it returns. `refused`: a require() did not hold. `retry_later`: the store is
+  /// full or the disk failed; nothing of this batch is applied. Resumes on the caller's executor.
   boost::asio::awaitable<engine::Result<Committed>> commit(WriteBatch batch);
   /// The same, blocking: for start-up, tools and tests.
   [[nodiscard]] engine::Result<Committed> commit_now(WriteBatch batch);

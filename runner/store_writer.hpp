@@ -1,0 +1,61 @@
+// runner/store_writer.hpp: the one thread that writes to the store: takes all batches that wait, commits them
+// together.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/result.hpp"
+#include "runner/store.hpp"
+#include "runner/store_env.hpp"
+
+namespace settle::runner {
+
+/// Told, on the writer thread, how a batch ended.
+class CommitWaiter {
+ public:
+  virtual ~CommitWaiter() = default;
+  virtual void finish(engine::Result<Committed> outcome) = 0;
+};
+
+class StoreWriter {
+ public:
+  explicit StoreWriter(const StoreEnv& env);
+  ~StoreWriter();  // commits what is queued
+  StoreWriter(const StoreWriter&) = delete;
+  StoreWriter& operator=(const StoreWriter&) = delete;
+
+  void submit(WriteBatch batch, std::unique_ptr<CommitWaiter> waiter);
+  /// As of the last commit.
+  [[nodiscard]] std::uint64_t bytes_used() const { return bytes_used_.load(); }
+
+ private:
+  struct Pending {
+    WriteBatch batch;
+    std::unique_ptr<CommitWaiter> waiter;
+    engine::Result<Committed> outcome;
+  };
+  void run();
+  void commit_group(std::span<Pending> group);
+  [[nodiscard]] int try_group(std::span<Pending> group);
+  void measure();
+
+  const StoreEnv& env_;
+  std::uint64_t last_sequence_;
+  std::atomic<std::uint64_t> bytes_used_{0};
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::vector<Pending> queue_;  // guarded by mutex_
+  bool stopping_ = false;       // guarded by mutex_
+  std::thread thread_;          // last: it uses all of the above
+};
+
+}  // namespace settle::runner
