@@ -2,11 +2,14 @@
 // loop.
 #pragma once
 
+#include <chrono>
 #include <type_traits>
 #include <utility>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -19,6 +22,13 @@ boost::asio::awaitable<std::invoke_result_t<Work&>> run_on(boost::asio::thread_p
   auto body = [](Work inner) -> boost::asio::awaitable<std::invoke_result_t<Work&>> { co_return inner(); };
   auto task = body(std::move(work));
   co_return co_await boost::asio::co_spawn(pool, std::move(task), boost::asio::use_awaitable);
+}
+
+/// Real time, not to be stopped: for waiting until work in progress has ended.
+inline boost::asio::awaitable<void> wait_a_moment() {
+  const auto executor = co_await boost::asio::this_coro::executor;
+  boost::asio::steady_timer timer{executor, std::chrono::milliseconds{2}};
+  co_await timer.async_wait(boost::asio::use_awaitable);
 }
 
 }  // namespace settle::runner

@@ -125,7 +125,6 @@ struct StreamRunner::Impl {
   StreamStatus status;
   std::set<std::string> served;  // output identities
   std::optional<Pending> pending;
-  bool busy = false;
 
   const Stream* stream() const {
     const Stream* found = parts.registry.find_stream(tenant, stream_id);
@@ -376,7 +375,6 @@ StreamRunner::~StreamRunner() = default;
 
 asio::awaitable<void> StreamRunner::tick() {
   Impl& self = *impl_;
-  self.busy = true;
   const SteadyTime started = self.parts.clocks.steady_now();
   if (self.pending) {
     co_await self.commit();
@@ -385,15 +383,10 @@ asio::awaitable<void> StreamRunner::tick() {
   }
   const std::chrono::duration<double> took = self.parts.clocks.steady_now() - started;
   self.parts.metrics.job_duration_seconds.Observe(took.count());
-  self.busy = false;
 }
 
 void StreamRunner::use(std::shared_ptr<fetchers::Fetcher> fetcher) {
   impl_->fetcher = std::move(fetcher);
-}
-
-bool StreamRunner::busy() const {
-  return impl_->busy;
 }
 
 const StreamStatus& StreamRunner::status() const {

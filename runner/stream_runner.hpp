@@ -74,7 +74,6 @@ class StreamRunner {
   /// engine is in doubt: drop this runner and load the stream anew.
   boost::asio::awaitable<void> tick();
   void use(std::shared_ptr<fetchers::Fetcher> fetcher);
-  [[nodiscard]] bool busy() const;
   [[nodiscard]] const StreamStatus& status() const;
 
  private:

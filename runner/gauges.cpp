@@ -1,0 +1,121 @@
+#include "runner/gauges.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace settle::runner {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+namespace {
+
+using LabelPairs = std::vector<std::pair<std::string, std::string>>;
+
+class Family {
+ public:
+  Family(std::string name, std::string help, MetricType type = MetricType::Gauge) {
+    family_.name = std::move(name);
+    family_.help = std::move(help);
+    family_.type = type;
+  }
+  void add(double value, const LabelPairs& labels = {}) {
+    ClientMetric metric;
+    for (const auto& [name, text] : labels) {
+      metric.label.push_back({name, text});
+    }
+    metric.gauge.value = value;
+    metric.counter.value = value;
+    family_.metric.push_back(std::move(metric));
+  }
+  MetricFamily take() && { return std::move(family_); }
+
+ private:
+  MetricFamily family_;
+};
+
+double seconds(engine::Duration duration) {
+  return static_cast<double>(duration.count()) / 1000.0;
+}
+
+void add_jobs(std::vector<MetricFamily>& out, const std::vector<JobGauges>& jobs, std::size_t jobs_max) {
+  Family count{"settle_jobs", "Registered jobs by state."};
+  Family lag{"settle_job_lag_seconds", "Source time now minus the end of the newest final bucket."};
+  Family cells{"settle_job_open_cells", "Cells the job's stream watches."};
+  Family series{"settle_job_series", "Series the job's stream knows."};
+  Family samples{"settle_job_samples_total", "Samples emitted for the job since start.", MetricType::Counter};
+  Family unpropagated{"settle_job_unpropagated",
+                      "Sum over sealed cells of last observed minus last emitted: what `hold` kept back."};
+  Family gaps{"settle_job_gaps_open", "Ranges the live lane gave up and nothing has filled."};
+  Family failing{"settle_job_failing", "1 while the job's last tick failed or its limits refuse series."};
+  std::map<std::string, std::size_t> states;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const JobStatus& status = jobs[i].status;
+    states[std::string{job_state_text(status.state)}] += 1;
+    if (i >= jobs_max) {
+      continue;
+    }
+    const LabelPairs labels{{"job", jobs[i].job->id}, {"store_path", jobs[i].job->spec.store_path}};
+    if (status.lag) {
+      lag.add(seconds(*status.lag), labels);
+    }
+    cells.add(static_cast<double>(status.open_cells), labels);
+    series.add(static_cast<double>(status.series), labels);
+    samples.add(static_cast<double>(status.samples), labels);
+    unpropagated.add(status.unpropagated, labels);
+    gaps.add(static_cast<double>(status.gaps_open), labels);
+    failing.add(status.state == JobState::failing || status.state == JobState::limited ? 1 : 0, labels);
+  }
+  for (const auto& [state, number] : states) {
+    count.add(static_cast<double>(number), {{"state", state}});
+  }
+  for (Family* family : {&count, &lag, &cells, &series, &samples, &unpropagated, &gaps, &failing}) {
+    out.push_back(std::move(*family).take());
+  }
+}
+
+void add_sinks(std::vector<MetricFamily>& out, const std::vector<PumpStatus>& sinks) {
+  Family waiting{"settle_outbox_rows", "Rows in the ledger that the sink has not acknowledged."};
+  Family reachable{"settle_sink_reachable", "1 while the sink answers its health check."};
+  Family overwrites{"settle_sink_can_overwrite", "1 where a correction replaces the earlier value."};
+  Family replaced{"settle_sink_rows_replaced_total", "Rows not sent because a newer revision came first.",
+                  MetricType::Counter};
+  Family resent{"settle_sink_rows_resent_total", "Acknowledged rows sent again after the server lost them.",
+                MetricType::Counter};
+  for (const PumpStatus& sink : sinks) {
+    const LabelPairs labels{{"sink", sink.sink}};
+    waiting.add(static_cast<double>(sink.rows_waiting), labels);
+    reachable.add(sink.health && sink.health->reachable ? 1 : 0, labels);
+    overwrites.add(sink.health && sink.health->capabilities.overwrite != sinks::Overwrite::none ? 1 : 0,
+                   labels);
+    replaced.add(static_cast<double>(sink.rows_replaced), labels);
+    resent.add(static_cast<double>(sink.rows_resent), labels);
+  }
+  for (Family* family : {&waiting, &reachable, &overwrites, &replaced, &resent}) {
+    out.push_back(std::move(*family).take());
+  }
+}
+
+}  // namespace
+
+std::vector<MetricFamily> gauge_families(const std::vector<JobGauges>& jobs, std::size_t jobs_max,
+                                         const std::vector<PumpStatus>& sinks, const StoreStat& store) {
+  std::vector<MetricFamily> out;
+  add_jobs(out, jobs, jobs_max);
+  add_sinks(out, sinks);
+  Family used{"settle_store_bytes", "Bytes the store uses of store.max_bytes."};
+  used.add(static_cast<double>(store.bytes_used));
+  Family limit{"settle_store_bytes_max", "store.max_bytes."};
+  limit.add(static_cast<double>(store.bytes_max));
+  Family sequence{"settle_store_commits_total", "Transactions since the store was made.",
+                  MetricType::Counter};
+  sequence.add(static_cast<double>(store.last_sequence));
+  for (Family* family : {&used, &limit, &sequence}) {
+    out.push_back(std::move(*family).take());
+  }
+  return out;
+}
+
+}  // namespace settle::runner

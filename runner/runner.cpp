@@ -1,0 +1,212 @@
+#include "runner/runner.hpp"
+
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <spdlog/spdlog.h>
+
+#include "engine/plan/schedule.hpp"
+#include "runner/pool.hpp"
+#include "runner/runner_impl.hpp"
+
+namespace settle::runner {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// Polling and receiving stop here; deletes and acknowledgements go on.
+constexpr double kStoreFillMax = 0.8;
+
+asio::awaitable<void> counted(asio::awaitable<void> work, std::size_t& running) {
+  co_await std::move(work);
+  running -= 1;
+}
+
+}  // namespace
+
+Runner::Impl::Impl(asio::any_io_executor on_loop, asio::thread_pool& on_pool, Store& in_store,
+                   Clocks& by_clocks, RunnerOptions with)
+    : loop(on_loop),
+      pool(on_pool),
+      store(in_store),
+      clocks(by_clocks),
+      options(std::move(with)),
+      registry(in_store, by_clocks, options.job_grace),
+      scheduler(on_loop, by_clocks, registry, options.fetches_max,
+                [this](const Stream& stream) { return why_paused(stream); }) {}
+
+std::string Runner::Impl::why_paused(const Stream& stream) const {
+  if (store.fill() >= kStoreFillMax) {
+    return "the store is over 80 % of store.max_bytes: raise it, or shorten retention.ledger";
+  }
+  for (const std::string& id : stream.job_ids) {
+    const Job* job = registry.find(stream.tenant, id);
+    if (job == nullptr) {
+      continue;
+    }
+    for (const std::string& name : job->spec.sinks) {
+      const auto found = sinks.find(name);
+      if (found != sinks.end() && found->second.pump->full()) {
+        return "the queue of sink " + name + " is full: see /api/v1/outbox";
+      }
+    }
+  }
+  return {};
+}
+
+void Runner::Impl::committed(const std::string& sink, std::uint64_t rows) {
+  const auto found = sinks.find(sink);
+  if (found != sinks.end()) {
+    found->second.pump->wake(rows);
+  }
+}
+
+void Runner::Impl::start_stream(const Stream& stream, engine::Engine engine, StreamLog log, bool at_once) {
+  const auto found = sources.find(stream.source);
+  std::shared_ptr<fetchers::Fetcher> fetcher = found == sources.end() ? nullptr : found->second.fetcher;
+  if (!fetcher) {
+    spdlog::error("event=source_missing stream={} source={:?}", stream.id, stream.source);
+  }
+  StreamRunner::Parts parts{
+      .store = store,
+      .registry = registry,
+      .clocks = clocks,
+      .metrics = metrics,
+      .pool = pool,
+      .committed = [this](const std::string& name, std::uint64_t rows) { committed(name, rows); }};
+  auto made = std::make_unique<StreamRunner>(std::move(parts), std::move(fetcher), stream.tenant, stream.id,
+                                             std::move(engine), std::move(log));
+  scheduler.add(stream, std::move(made), at_once);
+}
+
+void Runner::Impl::stream_changed(const Stream& stream) {
+  if (scheduler.knows({stream.tenant, stream.id})) {
+    scheduler.changed(stream);
+    return;
+  }
+  const engine::Time live_from =
+      engine::first_live_bucket(clocks.source_now(), stream.engine.granularity, stream.engine.watch);
+  spdlog::info("event=stream_started stream={} source={:?} selector={:?} live_from={}", stream.id,
+               stream.source, stream.selector.text(), engine::format_time(live_from));
+  start_stream(stream, engine::Engine{stream.engine, live_from}, StreamLog{stream.tenant, stream.id}, true);
+}
+
+const StreamStatus* Runner::Impl::stream_status(const Job& job) const {
+  const StreamRunner* runner = scheduler.find({job.tenant, job.stream_id});
+  return runner == nullptr ? nullptr : &runner->status();
+}
+
+Runner::Runner(asio::any_io_executor loop, asio::thread_pool& pool, Store& store, Clocks& clocks,
+               RunnerOptions options, std::vector<SourceEntry> sources, std::vector<SinkEntry> sinks)
+    : impl_(std::make_unique<Impl>(std::move(loop), pool, store, clocks, std::move(options))) {
+  for (SourceEntry& entry : sources) {
+    impl_->sources[entry.name] = {.server = entry.server, .fetcher = std::move(entry.fetcher)};
+  }
+  for (SinkEntry& entry : sinks) {
+    entry.pump.sink_name = entry.name;
+    SinkPart part{
+        .server = entry.server, .is_default = entry.is_default, .sink = std::move(entry.sink), .pump = {}};
+    part.pump = std::make_unique<Pump>(store, *part.sink, clocks, impl_->metrics, entry.pump);
+    impl_->sinks[entry.name] = std::move(part);
+  }
+}
+
+Runner::~Runner() = default;
+
+engine::Result<void> Runner::load() {
+  Impl& self = *impl_;
+  if (engine::Result<void> loaded = self.registry.load(); !loaded) {
+    return loaded;
+  }
+  engine::Result<std::map<StreamKey, LoadedStream>> logs = load_stream_logs(self.store);
+  if (!logs) {
+    return logs.error();
+  }
+  for (const Stream* stream : self.registry.streams()) {
+    const auto found = logs->find({stream->tenant, stream->id});
+    if (found == logs->end()) {
+      self.stream_changed(*stream);
+      continue;
+    }
+    const std::vector<std::string_view> records{found->second.records.begin(), found->second.records.end()};
+    engine::Result<engine::Engine> engine =
+        engine::Engine::load(stream->engine, found->second.series, records);
+    if (!engine) {
+      return engine::corrupt("stream " + stream->id + " does not load: " + engine.error().detail);
+    }
+    self.start_stream(*stream, *std::move(engine), std::move(found->second.log), false);
+    logs->erase(found);
+  }
+  for (auto& [name, part] : self.sinks) {
+    if (engine::Result<void> loaded = part.pump->load(); !loaded) {
+      return loaded;
+    }
+  }
+  self.registry.on_change({.stream_changed = [&self](const Stream& stream) { self.stream_changed(stream); },
+                           .stream_rests =
+                               [&self](const std::string& tenant, const std::string& id) {
+                                 if (const Stream* stream = self.registry.find_stream(tenant, id)) {
+                                   self.scheduler.changed(*stream);
+                                 }
+                               }});
+  return {};
+}
+
+asio::awaitable<Outcome<std::vector<std::string>>> Runner::reconcile(std::vector<std::string> jobs) {
+  std::vector<JobSpec> specs;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    Outcome<JobSpec> spec = parse_job(jobs[i], *impl_, impl_->clocks.source_now());
+    if (!spec) {
+      Refusal refusal = spec.refusal();
+      refusal.detail = "jobs[" + std::to_string(i) + "]: " + refusal.field + ": " + refusal.detail;
+      co_return refusal;
+    }
+    specs.push_back(std::move(*spec));
+  }
+  std::string tenant = impl_->options.tenant;
+  co_return co_await impl_->registry.reconcile(std::move(tenant), std::move(specs));
+}
+
+void Runner::use_sources(std::vector<SourceEntry> sources) {
+  for (SourceEntry& entry : sources) {
+    impl_->sources[entry.name] = {.server = entry.server, .fetcher = std::move(entry.fetcher)};
+  }
+  for (const Stream* stream : impl_->registry.streams()) {
+    const auto source = impl_->sources.find(stream->source);
+    StreamRunner* runner = impl_->scheduler.find({stream->tenant, stream->id});
+    if (source != impl_->sources.end() && runner != nullptr) {
+      runner->use(source->second.fetcher);
+    }
+  }
+}
+
+asio::awaitable<void> Runner::run() {
+  Impl& self = *impl_;
+  for (auto& [name, part] : self.sinks) {
+    self.running += 1;
+    asio::co_spawn(self.loop, counted(part.pump->run(), self.running), asio::detached);
+  }
+  self.running += 1;
+  asio::co_spawn(self.loop, counted(self.maintain(), self.running), asio::detached);
+  co_await self.scheduler.run();
+  while (self.running > 0) {
+    co_await wait_a_moment();
+  }
+}
+
+void Runner::stop() {
+  impl_->stopped = true;
+  impl_->scheduler.stop();
+  for (auto& [name, part] : impl_->sinks) {
+    part.pump->stop();
+  }
+  impl_->clocks.stop();
+}
+
+Service& Runner::service() {
+  return *impl_;
+}
+
+}  // namespace settle::runner

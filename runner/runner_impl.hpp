@@ -1,0 +1,93 @@
+// runner/runner_impl.hpp: the parts of the runner, shared by its source files only.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "runner/metrics.hpp"
+#include "runner/registry.hpp"
+#include "runner/runner.hpp"
+#include "runner/scheduler.hpp"
+#include "runner/service.hpp"
+#include "runner/store.hpp"
+
+namespace settle::runner {
+
+struct SinkPart {
+  std::string server;
+  bool is_default = false;
+  std::unique_ptr<sinks::Sink> sink;
+  std::unique_ptr<Pump> pump;
+};
+struct SourcePart {
+  std::string server;
+  std::shared_ptr<fetchers::Fetcher> fetcher;
+};
+
+struct Runner::Impl final : Service, JobContext {
+  Impl(boost::asio::any_io_executor loop, boost::asio::thread_pool& pool, Store& store, Clocks& clocks,
+       RunnerOptions options);
+
+  // Service: runner_service.cpp
+  boost::asio::awaitable<Outcome<Added>> add_job(std::string tenant, std::string json, bool replace) override;
+  boost::asio::awaitable<Outcome<bool>> remove_job(std::string tenant, std::string id) override;
+  [[nodiscard]] const Job* find_job(const std::string& tenant, const std::string& id) const override;
+  [[nodiscard]] std::vector<const Job*> list_jobs(const std::string& tenant, const std::string& after,
+                                                  std::size_t limit) const override;
+  [[nodiscard]] JobStatus job_status(const Job& job) const override;
+  [[nodiscard]] Outcome<ResultView> result(const std::string& tenant,
+                                           const std::string& store_path) const override;
+  [[nodiscard]] std::vector<PumpStatus> outbox() const override;
+  [[nodiscard]] std::vector<DeadLetter> dead_letters(const std::string& tenant, const std::string& sink,
+                                                     std::uint64_t after, std::size_t limit) const override;
+  [[nodiscard]] std::vector<Revision> revisions(const std::string& tenant, const std::string& job_id,
+                                                const std::string& series, engine::TimeRange timestamps,
+                                                std::size_t limit) const override;
+  [[nodiscard]] std::string not_ready() const override;
+  [[nodiscard]] std::string metrics_text() const override;
+  [[nodiscard]] engine::Time source_now() const override;
+
+  // JobContext: runner_context.cpp
+  [[nodiscard]] engine::Result<engine::Liveness> source(const std::string& name,
+                                                        const engine::Selector& selector,
+                                                        engine::Duration granularity) const override;
+  [[nodiscard]] SinkFacts sink(const std::string& name) const override;
+  [[nodiscard]] std::string default_sink() const override;
+  [[nodiscard]] std::vector<std::string> source_names() const override;
+  [[nodiscard]] std::vector<std::string> sink_names() const override;
+  [[nodiscard]] bool same_server(const std::string& source, const std::string& sink) const override;
+  [[nodiscard]] std::size_t series_max() const override { return options.series_max; }
+  [[nodiscard]] std::size_t open_cells_max() const override { return options.open_cells_max; }
+
+  // runner.cpp
+  [[nodiscard]] std::string why_paused(const Stream& stream) const;
+  void stream_changed(const Stream& stream);
+  void start_stream(const Stream& stream, engine::Engine engine, StreamLog log, bool at_once);
+  void committed(const std::string& sink, std::uint64_t rows);
+  [[nodiscard]] const StreamStatus* stream_status(const Job& job) const;
+
+  // retention.cpp
+  boost::asio::awaitable<void> maintain();
+  boost::asio::awaitable<void> maintain_once();
+
+  boost::asio::any_io_executor loop;
+  boost::asio::thread_pool& pool;
+  Store& store;
+  Clocks& clocks;
+  RunnerOptions options;
+  Metrics metrics;
+  Registry registry;
+  std::map<std::string, SourcePart> sources;
+  std::map<std::string, SinkPart> sinks;
+  Scheduler scheduler;
+  bool stopped = false;
+  std::size_t running = 0;  // pumps and maintenance at work
+};
+
+}  // namespace settle::runner

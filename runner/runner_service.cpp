@@ -1,0 +1,226 @@
+// What the outside may ask (runner/service.hpp): reads of present state, and jobs in and out.
+#include <algorithm>
+#include <chrono>
+
+#include <prometheus/text_serializer.h>
+
+#include "runner/dead_letter.hpp"
+#include "runner/gauges.hpp"
+#include "runner/keys.hpp"
+#include "runner/ledger.hpp"
+#include "runner/runner_impl.hpp"
+
+namespace settle::runner {
+
+namespace asio = boost::asio;
+using engine::Time;
+
+namespace {
+
+// A read transaction pins pages: no longer than this, then the answer is what was found.
+constexpr std::chrono::milliseconds kScanMax{100};
+constexpr std::size_t kJobsListed = 1'000'000;
+
+}  // namespace
+
+asio::awaitable<Outcome<Added>> Runner::Impl::add_job(std::string tenant, std::string json, bool replace) {
+  Outcome<JobSpec> spec = parse_job(json, *this, clocks.source_now());
+  if (!spec) {
+    co_return spec.refusal();
+  }
+  JobSpec checked = std::move(*spec);
+  co_return co_await registry.add(std::move(tenant), std::move(checked), Origin::api, replace);
+}
+
+asio::awaitable<Outcome<bool>> Runner::Impl::remove_job(std::string tenant, std::string id) {
+  co_return co_await registry.remove(std::move(tenant), std::move(id), Origin::api);
+}
+
+const Job* Runner::Impl::find_job(const std::string& tenant, const std::string& id) const {
+  return registry.find(tenant, id);
+}
+
+std::vector<const Job*> Runner::Impl::list_jobs(const std::string& tenant, const std::string& after,
+                                                std::size_t limit) const {
+  return registry.list(tenant, after, limit);
+}
+
+JobStatus Runner::Impl::job_status(const Job& job) const {
+  const StreamKey key{job.tenant, job.stream_id};
+  JobStatus out;
+  const StreamStatus* status = stream_status(job);
+  if (status == nullptr) {
+    out.state = JobState::failing;
+    out.last_error = "its stream does not run";
+    return out;
+  }
+  out.last_error = status->last_error;
+  out.last_error_at = status->last_error_at;
+  out.open_cells = status->open_cells;
+  out.series = status->series;
+  out.frontier = status->frontier;
+  out.live_from = status->live_from;
+  out.unpropagated = status->stats.unpropagated;
+  out.gaps_open = status->gaps;
+  out.next_tick = scheduler.next_tick(key);
+  const auto samples = status->samples_by_job.find(job.id);
+  out.samples = samples == status->samples_by_job.end() ? 0 : samples->second;
+  const Time now = clocks.source_now();
+  if (status->final_bucket) {
+    out.lag = now - (status->final_bucket->bucket + job.spec.engine.granularity);
+  }
+  const std::string paused = scheduler.paused(key);
+  const std::string failed = scheduler.failed(key);
+  if (!failed.empty() || !sources.contains(job.spec.source)) {
+    out.state = JobState::failing;
+    out.last_error = failed.empty() ? "source " + job.spec.source + " is not configured" : failed;
+  } else if (!paused.empty()) {
+    out.state = JobState::paused;
+    out.last_error = paused;
+  } else if (job.spec.valid_until && *job.spec.valid_until <= now) {
+    out.state = JobState::expired;
+  } else if (!status->last_error.empty()) {
+    out.state = JobState::failing;
+  } else if (status->limited) {
+    out.state = JobState::limited;
+    out.last_error = "series_max or open_cells_max refuses new series: narrow the query or raise the limit";
+  } else if (status->stats.rows_uncountable > 0) {
+    out.state = JobState::failing;
+    out.last_error =
+        "counter output needs whole numbers up to 2^53: " + std::to_string(status->stats.rows_uncountable) +
+        " rows or totals were not";
+  } else {
+    out.state = status->answered ? JobState::running : JobState::starting;
+  }
+  return out;
+}
+
+Outcome<ResultView> Runner::Impl::result(const std::string& tenant, const std::string& store_path) const {
+  const Job* job = registry.find_path(tenant, store_path);
+  Refusal refusal{.kind = Refusal::Kind::not_found, .field = "unknown", .detail = {}, .job_id = {}};
+  if (job == nullptr) {
+    metrics.cache_misses.Increment();
+    refusal.detail = "no job stores its result at " + store_path;
+    return refusal;
+  }
+  const StreamStatus* status = stream_status(*job);
+  if (status == nullptr || !status->final_bucket) {
+    metrics.cache_misses.Increment();
+    refusal.field = "not_ready";
+    refusal.detail = "no bucket of job " + job->id + " is final yet";
+    refusal.job_id = job->id;
+    return refusal;
+  }
+  metrics.cache_hits.Increment();
+  const FinalBucket& final_bucket = *status->final_bucket;
+  const engine::Duration offset =
+      job->spec.timestamp == Stamp::end ? job->spec.engine.granularity : engine::Duration::zero();
+  ResultView view{.job_id = job->id,
+                  .bucket = final_bucket.bucket,
+                  .timestamp = final_bucket.bucket + offset,
+                  .is_final = true,
+                  .covered = final_bucket.covered,
+                  .points = {}};
+  for (const FinalBucket::Point& point : final_bucket.points) {
+    view.points.push_back({.series = output_series(point.series, job->spec.record, job->spec.labels),
+                           .value = point.value,
+                           .revision = point.revision});
+  }
+  std::sort(view.points.begin(), view.points.end(),
+            [](const ResultPoint& a, const ResultPoint& b) { return a.series < b.series; });
+  return view;
+}
+
+std::vector<PumpStatus> Runner::Impl::outbox() const {
+  std::vector<PumpStatus> all;
+  for (const auto& [name, part] : sinks) {
+    all.push_back(part.pump->status());
+  }
+  return all;
+}
+
+std::vector<DeadLetter> Runner::Impl::dead_letters(const std::string& tenant, const std::string& sink,
+                                                   std::uint64_t after, std::size_t limit) const {
+  std::vector<DeadLetter> found;
+  const std::string prefix = sink.empty() ? tenant + '\0' : key_of(tenant, sink);
+  const std::string from = sink.empty() ? prefix : prefix + key_u64(after + 1);
+  store.read().scan(Table::dead_letters, from, prefix_end(prefix),
+                    [&](std::string_view, std::string_view value) {
+                      engine::Result<DeadLetter> letter = decode_dead_letter(value);
+                      if (letter && (!sink.empty() || letter->number > after)) {
+                        found.push_back(*std::move(letter));
+                      }
+                      return found.size() < limit;
+                    });
+  return found;
+}
+
+std::vector<Revision> Runner::Impl::revisions(const std::string& tenant, const std::string& job_id,
+                                              const std::string& series, engine::TimeRange timestamps,
+                                              std::size_t limit) const {
+  std::vector<Revision> found;
+  const ReadTransaction view = store.read();
+  const SteadyTime until = clocks.steady_now() + kScanMax;
+  view.scan(Table::ledger, {}, {}, [&](std::string_view key, std::string_view value) {
+    if (key.substr(8).substr(0, tenant.size() + 1 + job_id.size() + 1) != key_of(tenant, job_id)) {
+      return clocks.steady_now() < until;
+    }
+    const engine::Result<LedgerBlock> block = decode_block(value);
+    if (!block) {
+      return true;
+    }
+    for (const engine::Sample& sample : block->samples) {
+      const Time stamp = sample.bucket + block->stamp_offset;
+      const auto name = view.get(Table::series, series_key(tenant, block->stream_id, sample.series));
+      if (!timestamps.contains(stamp) || !name || found.size() >= limit) {
+        continue;
+      }
+      std::string output = output_series(*name, block->record, block->labels);
+      if (series.empty() || output == series) {
+        found.push_back({.job_id = job_id,
+                         .series = std::move(output),
+                         .timestamp = stamp,
+                         .sample = sample,
+                         .policy = block->policy});
+      }
+    }
+    return found.size() < limit && clocks.steady_now() < until;
+  });
+  return found;
+}
+
+std::string Runner::Impl::not_ready() const {
+  for (const Job* job : registry.jobs()) {
+    const StreamStatus* status = stream_status(*job);
+    if (status == nullptr || !status->answered) {
+      return "job " + job->id + " (" + job->spec.store_path + ") had no complete answer yet";
+    }
+  }
+  for (const auto& [name, part] : sinks) {
+    const PumpStatus status = part.pump->status();
+    if (!status.health || !status.health->reachable) {
+      return "sink " + name + " is not reachable" +
+             (status.last_error.empty() ? "" : ": " + status.last_error);
+    }
+  }
+  return {};
+}
+
+std::string Runner::Impl::metrics_text() const {
+  std::vector<JobGauges> jobs;
+  for (const Job* job : registry.list(options.tenant, "", kJobsListed)) {
+    jobs.push_back({.job = job, .status = job_status(*job)});
+  }
+  std::vector<prometheus::MetricFamily> families = metrics.registry.Collect();
+  std::vector<prometheus::MetricFamily> gauges =
+      gauge_families(jobs, options.metrics_jobs_max, outbox(), store.stat());
+  families.insert(families.end(), std::make_move_iterator(gauges.begin()),
+                  std::make_move_iterator(gauges.end()));
+  return prometheus::TextSerializer{}.Serialize(families);
+}
+
+Time Runner::Impl::source_now() const {
+  return clocks.source_now();
+}
+
+}  // namespace settle::runner
