@@ -54,11 +54,15 @@ class RecordReader {
     if (value == nullptr || !value->is_object()) return wrong(name), kEmpty;
     return value->get_object();
   }
+  const json::array& array(const char* name) {
+    static const json::array kEmpty;
+    const json::value* value = member(name);
+    if (value == nullptr || !value->is_array()) return wrong(name), kEmpty;
+    return value->get_array();
+  }
   std::vector<std::string> texts(const char* name) {
     std::vector<std::string> read;
-    const json::value* value = member(name);
-    if (value == nullptr || !value->is_array()) return wrong(name), read;
-    for (const json::value& one : value->get_array()) {
+    for (const json::value& one : array(name)) {
       if (!one.is_string()) return wrong(name), read;
       read.emplace_back(one.get_string().data(), one.get_string().size());
     }
@@ -240,7 +244,9 @@ Result<Job> decode_job(std::string tenant, std::string id, std::string_view byte
 }
 
 std::string encode_stream(const StreamRecord& record) {
-  json::object object{{"v", kVersion}, {"identity", record.identity}};
+  json::array views;
+  for (const StreamRecord::View& view : record.views) views.push_back({view.job_id, view.epoch});
+  json::object object{{"v", kVersion}, {"identity", record.identity}, {"jobs", std::move(views)}};
   if (record.rests_until) object["rests_until_ms"] = engine::epoch_ms(*record.rests_until);
   return json::serialize(object);
 }
@@ -250,7 +256,15 @@ Result<StreamRecord> decode_stream(std::string_view bytes) {
   const auto object = parse_record(kWhat, bytes);
   if (!object) return object.error();
   RecordReader in(*object);
-  StreamRecord record{.identity = in.text("identity"), .rests_until = in.optional_time("rests_until_ms")};
+  StreamRecord record{
+      .identity = in.text("identity"), .views = {}, .rests_until = in.optional_time("rests_until_ms")};
+  for (const json::value& view : in.array("jobs")) {
+    const bool good = view.is_array() && view.get_array().size() == 2 && view.at(0).is_string() &&
+                      (view.at(1).is_uint64() || view.at(1).is_int64());
+    if (!good) return corrupt_member(kWhat, "jobs");
+    record.views.push_back(
+        {.job_id = std::string(view.at(0).get_string()), .epoch = view.at(1).to_number<std::uint64_t>()});
+  }
   if (!in.first_wrong().empty()) return corrupt_member(kWhat, in.first_wrong());
   return record;
 }

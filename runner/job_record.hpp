@@ -1,9 +1,11 @@
 // runner/job_record.hpp: the records of jobs and streams in the store: versioned JSON. docs/formats/store.md.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/promql/selector.hpp"
 #include "engine/result.hpp"
@@ -25,10 +27,15 @@ struct StreamSpec {
 [[nodiscard]] engine::Result<Job> decode_job(std::string tenant, std::string id, std::string_view bytes);
 
 struct StreamRecord {
+  struct View {
+    std::string job_id;
+    std::uint64_t epoch = 1;
+  };
   std::string identity;
+  std::vector<View> views;  // sorted by id: so that no two states of a stream have the same bytes
   std::optional<engine::Time> rests_until;
 };
-/// The value of table `streams`; what follows from its jobs is not in it.
+/// The value of table `streams`.
 [[nodiscard]] std::string encode_stream(const StreamRecord& record);
 [[nodiscard]] engine::Result<StreamRecord> decode_stream(std::string_view bytes);
 

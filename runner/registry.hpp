@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
@@ -47,6 +48,10 @@ struct Added {
   std::string replaces;  // job id
 };
 
+/// Where a list goes on after this job; opaque to whoever asks for the list.
+[[nodiscard]] std::string list_cursor(const Job& job);
+[[nodiscard]] bool is_list_cursor(std::string_view text);
+
 class Registry {
  public:
   Registry(Store& store, Clocks& clocks, std::chrono::milliseconds job_grace);
@@ -69,7 +74,7 @@ class Registry {
   [[nodiscard]] const Job* find(const std::string& tenant, const std::string& id) const;
   [[nodiscard]] const Job* find_path(const std::string& tenant, const std::string& store_path) const;
   [[nodiscard]] const Stream* find_stream(const std::string& tenant, const std::string& id) const;
-  /// By (created_at, id), after `after` ("" from the start).
+  /// By (created_at, id), after the cursor `after` ("": from the start).
   [[nodiscard]] std::vector<const Job*> list(const std::string& tenant, const std::string& after,
                                              std::size_t limit) const;
   [[nodiscard]] std::vector<const Job*> jobs() const;

@@ -89,15 +89,20 @@ TEST(JobRecord, OfAWholeJobReadsBack) {
   EXPECT_EQ(encode_job(*read), encode_job(job));
 }
 
-TEST(StreamRecord, ReadsBackWithAndWithoutARest) {
+TEST(StreamRecord, ReadsBackWithItsViewsAndItsRest) {
   const std::string identity = stream_identity(spec_of());
-  const auto viewed = decode_stream(encode_stream({.identity = identity, .rests_until = std::nullopt}));
-  ASSERT_TRUE(viewed);
+  const auto viewed =
+      decode_stream(encode_stream({.identity = identity, .views = {{"a", 1}, {"b", 9}}, .rests_until = {}}));
+  ASSERT_TRUE(viewed) << viewed.error().detail;
   EXPECT_EQ(viewed->identity, identity);
+  ASSERT_EQ(viewed->views.size(), 2U);
+  EXPECT_EQ(viewed->views[1].job_id, "b");
+  EXPECT_EQ(viewed->views[1].epoch, 9U);
   EXPECT_FALSE(viewed->rests_until);
-  const auto resting =
-      decode_stream(encode_stream({.identity = identity, .rests_until = engine::from_epoch_ms(5)}));
+  const auto resting = decode_stream(
+      encode_stream({.identity = identity, .views = {}, .rests_until = engine::from_epoch_ms(5)}));
   ASSERT_TRUE(resting);
+  EXPECT_TRUE(resting->views.empty());
   EXPECT_EQ(resting->rests_until, engine::from_epoch_ms(5));
 }
 
