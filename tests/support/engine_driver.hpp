@@ -1,0 +1,123 @@
+// tests/support/engine_driver.hpp: engine::Engine with the face of the naive model, and a log it can be
+// loaded from.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/support/histories.hpp"
+#include "tests/support/naive_engine.hpp"
+
+namespace settle::test {
+
+class EngineDriver {
+ public:
+  EngineDriver(engine::EngineOptions options, Time live_from) : engine_(options, live_from) {}
+
+  [[nodiscard]] std::vector<NaiveSample> ingest(const engine::Answer& answer, Time now);
+  [[nodiscard]] std::vector<NaiveSample> expire(Time now);
+  [[nodiscard]] std::vector<NaiveSample> flush(Time now);
+  [[nodiscard]] std::vector<NaiveGap> release(Time before);
+
+  /// Appends what changed to the log.
+  void save();
+  /// Rewrites what only the oldest record of the log holds, and deletes that record.
+  void renew();
+  /// Saves, then goes on with an engine made from the log alone.
+  void reload();
+
+  [[nodiscard]] const engine::EngineStats& stats() const { return engine_.stats(); }
+  [[nodiscard]] Time live_from() const { return engine_.live_from(); }
+  [[nodiscard]] std::size_t series_count() const { return engine_.series_count(); }
+  [[nodiscard]] std::optional<Time> frontier() const { return engine_.frontier(); }
+  [[nodiscard]] bool limited() const { return engine_.limited(); }
+  [[nodiscard]] std::vector<NaiveCellView> cells() const;
+  [[nodiscard]] std::optional<Time> newest_final_bucket() const { return engine_.newest_final_bucket(); }
+  [[nodiscard]] const engine::Engine& engine() const { return engine_; }
+  /// All records of the log, oldest first.
+  [[nodiscard]] const std::deque<std::string>& records() const { return records_; }
+
+ private:
+  void learn_names();
+  [[nodiscard]] std::vector<NaiveSample> named(const std::vector<engine::Sample>& samples);
+  [[nodiscard]] std::string name(engine::SeriesNumber number) const;
+
+  engine::Engine engine_;
+  std::map<engine::SeriesNumber, std::string> names_;  // also of series that are retired by now
+  std::map<engine::SeriesNumber, std::string> table_;  // as the store keeps it
+  std::deque<std::string> records_;
+  std::uint64_t records_saved_ = 0;
+};
+
+/// What a step gave: samples, or the gaps of a release.
+struct StepOutput {
+  std::vector<NaiveSample> samples;
+  std::vector<NaiveGap> gaps;
+};
+
+/// The model is saved by being what it is.
+inline void save(NaiveEngine&) {}
+inline void renew(NaiveEngine&) {}
+inline void reload(NaiveEngine& model) {
+  const NaiveEngine copy = model;
+  model = copy;
+}
+inline void save(EngineDriver& engine) {
+  engine.save();
+}
+inline void renew(EngineDriver& engine) {
+  engine.renew();
+}
+inline void reload(EngineDriver& engine) {
+  engine.reload();
+}
+
+template <class E>
+StepOutput apply(E& engine, const HistoryStep& step) {
+  StepOutput out;
+  switch (step.kind) {
+    case HistoryStep::Kind::ingest:
+      out.samples = engine.ingest(make_answer(step.parts), step.at);
+      break;
+    case HistoryStep::Kind::expire:
+      out.samples = engine.expire(step.at);
+      break;
+    case HistoryStep::Kind::flush:
+      out.samples = engine.flush(step.at);
+      break;
+    case HistoryStep::Kind::release:
+      out.gaps = engine.release(step.at);
+      break;
+    case HistoryStep::Kind::save:
+      save(engine);
+      break;
+    case HistoryStep::Kind::renew:
+      renew(engine);
+      break;
+    case HistoryStep::Kind::reload:
+      reload(engine);
+      break;
+  }
+  return out;
+}
+
+[[nodiscard]] std::string describe(const NaiveSample& sample);
+[[nodiscard]] std::string describe(const NaiveCellView& cell);
+[[nodiscard]] std::string describe(const NaiveGap& gap);
+/// Every field that differs, one per line; "" when equal.
+[[nodiscard]] std::string difference(const engine::EngineStats& got, const engine::EngineStats& expected);
+
+/// The first place where two lists differ; "" when they are equal.
+template <class T>
+std::string difference(const std::vector<T>& got, const std::vector<T>& expected) {
+  for (std::size_t i = 0; i < std::max(got.size(), expected.size()); ++i) {
+    if (i < got.size() && i < expected.size() && got[i] == expected[i]) continue;
+    return "no. " + std::to_string(i) + ": got " + (i < got.size() ? describe(got[i]) : "nothing") +
+           ", expected " + (i < expected.size() ? describe(expected[i]) : "nothing");
+  }
+  return "";
+}
+
+}  // namespace settle::test
