@@ -1,0 +1,173 @@
+#include "fetchers/prometheus.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace settle::fetchers {
+namespace asio = boost::asio;
+
+using std::chrono::milliseconds;
+
+namespace {
+
+// Above it the question goes into a POST body: servers and proxies commonly refuse longer request lines. GET
+// is preferred because it may be repeated when a kept connection turns out to be closed.
+constexpr std::size_t kUrlBytesMax = 4'000;
+
+std::string seconds_text(std::int64_t ms) {
+  std::string text = std::to_string(ms / 1'000);
+  if (ms % 1'000 == 0) return text;
+  const std::string fraction = std::to_string(1'000 + ms % 1'000);
+  return text + "." + fraction.substr(1);
+}
+
+Matrix failed_matrix(FetchFailure failure, std::string detail) {
+  Matrix matrix;
+  matrix.failed = true;
+  matrix.failure = failure;
+  matrix.detail = std::move(detail);
+  return matrix;
+}
+
+FetchFailure failure_of(net::TransportError error) {
+  switch (error) {
+    case net::TransportError::timed_out:
+      return FetchFailure::timed_out;
+    case net::TransportError::too_large:
+      return FetchFailure::too_large;
+    case net::TransportError::stopped:
+      return FetchFailure::stopped;
+    case net::TransportError::none:
+    case net::TransportError::unreachable:
+    case net::TransportError::cut:
+      break;
+  }
+  return FetchFailure::unreachable;
+}
+
+asio::awaitable<Matrix> decode_in_pool(std::string body, MatrixQuestion question) {
+  co_return decode_matrix(body, question);
+}
+
+void append_rows(FetchResult& result, engine::ScopeAnswer& scope, const Matrix& matrix) {
+  std::vector<std::string_view> texts;
+  texts.reserve(matrix.series.size());
+  for (const std::string& text : matrix.series) texts.push_back(result.answer.texts.keep(text));
+  for (const Matrix::Row& row : matrix.rows) {
+    scope.rows.push_back({texts[row.series], row.bucket, row.value});
+  }
+  result.rows_without_value += matrix.rows_without_value;
+}
+
+}  // namespace
+
+engine::Result<std::unique_ptr<Fetcher>> PrometheusFetcher::make(PrometheusOptions options,
+                                                                 net::HttpClient& client) {
+  const std::string who = "source '" + options.name + "': ";
+  const std::string& url = options.endpoint.url;
+  if (!url.starts_with("http://") && !url.starts_with("https://")) {
+    return engine::refused(who + "the url '" + url + "' does not begin with http:// or https://");
+  }
+  if (url.substr(0, url.find('/', url.find("://") + 3)).find('@') != std::string::npos) {
+    return engine::refused(who +
+                           "the url holds a user name or password; use the settings for authentication");
+  }
+  if (options.expressions.empty()) return engine::refused(who + "no metric is configured");
+  for (const auto& [metric, expression] : options.expressions) {
+    if (!engine::normalize_labels({{std::string(engine::kMetricNameLabel), metric}})) {
+      return engine::refused(who + "'" + metric + "' is not a metric name");
+    }
+    if (expression.find_first_not_of(" \t\r\n") == std::string::npos) {
+      return engine::refused(who + "the expression of '" + metric + "' is empty");
+    }
+  }
+  if (options.lag < engine::Duration{0}) return engine::refused(who + "the lag is negative");
+  std::unique_ptr<Fetcher> fetcher = std::make_unique<PrometheusFetcher>(std::move(options), client);
+  return fetcher;
+}
+
+PrometheusFetcher::PrometheusFetcher(PrometheusOptions options, net::HttpClient& client)
+    : options_(std::move(options)), client_(client) {}
+
+net::ClientRequest PrometheusFetcher::http_request(const MatrixQuestion& question,
+                                                   milliseconds timeout) const {
+  const engine::Duration step = question.granularity;
+  // nocache and latency_offset are VictoriaMetrics': its cache misses late data, and it repeats older values
+  // for the newest seconds. Prometheus ignores both.
+  const std::string form = "query=" + net::url_encode(options_.expressions.at(question.selector.metric())) +
+                           "&start=" + seconds_text(engine::epoch_ms(question.range.from + step)) +
+                           "&end=" + seconds_text(engine::epoch_ms(question.range.to)) +
+                           "&step=" + seconds_text(step.count()) +
+                           "&timeout=" + seconds_text(timeout.count()) + "&nocache=1&latency_offset=1ms";
+  net::ClientRequest request;
+  request.endpoint = options_.endpoint;
+  request.path = "/api/v1/query_range";
+  request.timeout = timeout;
+  request.response_bytes_max = options_.response_bytes_max;
+  if (form.size() <= kUrlBytesMax) {
+    request.path += "?" + form;
+  } else {
+    request.method = "POST";
+    request.headers.push_back({"Content-Type", "application/x-www-form-urlencoded"});
+    request.body = form;
+  }
+  return request;
+}
+
+asio::awaitable<Matrix> PrometheusFetcher::ask(MatrixQuestion question, milliseconds timeout) {
+  net::ClientRequest request = http_request(question, timeout);
+  net::ClientResult answer = co_await client_.send(std::move(request));
+  if (answer.error != net::TransportError::none) {
+    co_return failed_matrix(failure_of(answer.error), answer.detail);
+  }
+  if (answer.status / 100 != 2) {
+    co_return failed_matrix(FetchFailure::status,
+                            "it answered " + std::to_string(answer.status) + ": " + error_words(answer.body));
+  }
+  if (!options_.pool) co_return decode_matrix(answer.body, question);
+  auto work = decode_in_pool(std::move(answer.body), std::move(question));
+  Matrix matrix = co_await asio::co_spawn(options_.pool, std::move(work), asio::use_awaitable);
+  co_return matrix;
+}
+
+asio::awaitable<FetchResult> PrometheusFetcher::fetch(FetchRequest request) {
+  FetchResult result;
+  engine::ScopeAnswer scope;
+  scope.scope = options_.name;
+  scope.covered = request.range;
+  scope.frontier = request.now - options_.lag;
+  const auto deadline = std::chrono::steady_clock::now() + std::min(options_.timeout, request.timeout);
+  const auto parts = split_range(request.range, request.granularity, kPointsPerQuery);
+  for (const engine::TimeRange part : parts) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
+    MatrixQuestion question;
+    question.range = part;
+    question.granularity = request.granularity;
+    question.selector = request.selector;
+    const milliseconds timeout = std::max(left, milliseconds{1});
+    const Matrix matrix = co_await ask(std::move(question), timeout);
+    if (matrix.failed) {
+      result = FetchResult{};
+      result.failures.push_back(
+          {options_.name, matrix.failure,
+           "asked " + options_.endpoint.url + " for '" + request.selector.metric() + "': " + matrix.detail});
+      co_return result;
+    }
+    append_rows(result, scope, matrix);
+  }
+  result.answer.scopes.push_back(std::move(scope));
+  co_return result;
+}
+
+engine::Result<void> PrometheusFetcher::accepts(const engine::Selector& selector, engine::Duration) const {
+  if (options_.expressions.count(selector.metric()) > 0) return {};
+  std::string known;
+  for (const auto& [metric, expression] : options_.expressions) known += (known.empty() ? "" : ", ") + metric;
+  return engine::refused("the source '" + options_.name + "' has no expression for the metric '" +
+                         selector.metric() + "'; it has: " + known);
+}
+
+}  // namespace settle::fetchers
