@@ -88,7 +88,8 @@ class Source {
                      .rows = {}};
     if (scope.gives_frontier && !dice_.chance(4)) part.frontier = as_of - scope.lag;
     if (dice_.chance(8)) part.completeness = engine::Completeness::truncated;
-    for (Time bucket = part.covered.from; bucket < part.covered.to; bucket += options_.granularity) {
+    for (Time bucket = engine::floor_to(part.covered.from, options_.granularity); bucket < part.covered.to;
+         bucket += options_.granularity) {
       for (std::size_t i = 0; i < series_.size(); ++i) {
         if (reports(scope, i)) add_rows(part, i, bucket, as_of);
       }
@@ -104,7 +105,9 @@ class Source {
       back = Duration{static_cast<std::int64_t>(dice_.below(static_cast<std::uint64_t>(back.count())))};
     const Time to =
         engine::ceil_to(now, options_.granularity) + (dice_.chance(10) ? options_.granularity : 0ms);
-    return {engine::floor_to(now - back, options_.granularity), to};
+    const Time from = engine::floor_to(now - back, options_.granularity);
+    if (mix_.odd_rows && dice_.chance(2)) return {from + 7s, to - 7s};
+    return {from, to};
   }
 
   /// One scope reports a series, except where series wander.

@@ -6,8 +6,15 @@
 namespace settle::test {
 
 namespace {
+
 constexpr std::uint64_t kTotalMax = std::uint64_t{1} << 53;
+
+// Rule 0.
+engine::TimeRange whole_buckets(const engine::TimeRange& range, Duration granularity) {
+  return {engine::ceil_to(range.from, granularity), engine::floor_to(range.to, granularity)};
 }
+
+}  // namespace
 
 bool NaiveEngine::is_countable(const Value& value) const {
   return !counter() || (value.is_count() && value.as_count() <= kTotalMax);
@@ -17,9 +24,10 @@ bool NaiveEngine::is_countable(const Value& value) const {
 NaiveEngine::Rows NaiveEngine::admit(const engine::Answer& answer, Time now) {
   Rows rows;
   for (const auto& part : answer.scopes) {
+    const auto range = whole_buckets(part.covered, options_.granularity);
     for (const auto& row : part.rows) {
       const bool aligned = engine::floor_to(row.bucket, options_.granularity) == row.bucket;
-      if (!aligned || !part.covered.contains(row.bucket) || row.bucket > now || row.value.is_nan()) {
+      if (!aligned || !range.contains(row.bucket) || row.bucket > now || row.value.is_nan()) {
         ++stats_.rows_refused;
         continue;
       }
@@ -108,8 +116,9 @@ void NaiveEngine::make_new(const Rows& rows, std::set<EntryKey>& appeared) {
 
 // Rule 6.
 void NaiveEngine::vanish(const engine::ScopeAnswer& part, const Rows& rows) {
+  const auto range = whole_buckets(part.covered, options_.granularity);
   for (auto& [key, cell] : cells_) {
-    if (cell.scope != part.scope || !part.covered.contains(key.first) || rows.contains(key)) continue;
+    if (cell.scope != part.scope || !range.contains(key.first) || rows.contains(key)) continue;
     if (options_.absent == engine::Absent::zero) {
       if (cell.absent) continue;
       ++stats_.vanished;
@@ -135,8 +144,9 @@ void NaiveEngine::take_evidence(const engine::ScopeAnswer& part, Time now, std::
       (mode == engine::Liveness::movement && !scope.pending)) {
     ++stats_.answers_unmoved;
   }
-  const Time first = std::max(engine::ceil_to(part.covered.from, options_.granularity), live_from_);
-  for (Time bucket = first; bucket < part.covered.to && bucket <= now; bucket += options_.granularity) {
+  const auto range = whole_buckets(part.covered, options_.granularity);
+  for (Time bucket = std::max(range.from, live_from_); bucket < range.to && bucket <= now;
+       bucket += options_.granularity) {
     Entry& entry = entries_[{bucket, part.scope}];
     const bool moved = mode == engine::Liveness::frontier   ? rose
                        : mode == engine::Liveness::movement ? scope.pending && bucket < *scope.pending
