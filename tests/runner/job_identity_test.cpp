@@ -16,7 +16,7 @@ namespace {
 using Spellings = std::vector<std::string>;
 
 JobSpec parsed(const std::string& body) {
-  const testing::FakeContext context;
+  const test::FakeContext context;
   auto spec = parse_job(body, context, engine::from_epoch_ms(0));
   RC_ASSERT(static_cast<bool>(spec));
   return *spec;

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 const engine::Time kNow = engine::from_epoch_ms(1'782'482'220'000);  // 2026-06-26T13:57:00Z
 
 Outcome<JobSpec> parse(const std::string& body, const std::string& default_sink = "builtin") {
-  testing::FakeContext context;
+  test::FakeContext context;
   context.default_sink_name = default_sink;
   return parse_job(body, context, kNow);
 }

@@ -14,7 +14,7 @@ using std::chrono::minutes;
 using ::testing::HasSubstr;
 
 JobSpec spec_of(const std::string& more = "") {
-  const testing::FakeContext context;
+  const test::FakeContext context;
   auto spec = parse_job(R"({"query":"m{b=\"x\\n\",a!=\"y\"}","granularity":"1m","source":"trace",)"
                         R"("sketch_type":"scalar","store_path":"p/q")" +
                             more + "}",

@@ -6,7 +6,7 @@
 
 #include "runner/job.hpp"
 
-namespace settle::testing {
+namespace settle::test {
 
 class FakeContext : public runner::JobContext {
  public:
@@ -37,4 +37,4 @@ class FakeContext : public runner::JobContext {
   [[nodiscard]] std::size_t open_cells_max() const override { return 5000; }
 };
 
-}  // namespace settle::testing
+}  // namespace settle::test

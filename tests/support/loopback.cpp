@@ -15,27 +15,22 @@ namespace settle::test {
 namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
-namespace {
-
-asio::awaitable<void> note_end(asio::awaitable<void> work, bool* done, asio::io_context* context) {
-  co_await std::move(work);
-  *done = true;
-  context->stop();
-}
-
-}  // namespace
-
 bool run_until_done(asio::io_context& context, asio::awaitable<void> work, std::chrono::milliseconds limit) {
-  bool done = false;
-  std::exception_ptr thrown;
-  asio::co_spawn(context, note_end(std::move(work), &done, &context), [&](std::exception_ptr error) {
-    thrown = error;
-    if (error) context.stop();
+  struct End {
+    bool done = false;
+    std::exception_ptr thrown;
+  };
+  const auto end =
+      std::make_shared<End>();  // shared with the handler: after `limit` it may come in a later run
+  asio::co_spawn(context, std::move(work), [end, &context](std::exception_ptr error) {
+    end->done = true;
+    end->thrown = error;
+    context.stop();
   });
   context.restart();
   context.run_for(limit);
-  if (thrown) std::rethrow_exception(thrown);
-  return done;
+  if (end->thrown) std::rethrow_exception(end->thrown);
+  return end->done;
 }
 
 struct ScriptedServer::Impl {
