@@ -5,12 +5,13 @@
 // duplicates they are first compared with what it holds.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+
+#include <boost/asio/awaitable.hpp>
 
 #include "engine/model/time.hpp"
 #include "runner/clocks.hpp"
@@ -26,11 +27,12 @@ struct PumpOptions {
   std::string tenant = "default";
   std::string sink_name;
   engine::Labels external_labels;
-  std::uint64_t queue_rows_max = 10'000'000;              // a full queue pauses the jobs that feed it
-  std::chrono::milliseconds keep_acked{120'000};          // re-sent when the server restarted meanwhile
+  std::uint64_t queue_rows_max = 10'000'000;      // a full queue pauses the jobs that feed it
+  std::chrono::milliseconds keep_acked{120'000};  // re-sent when the server restarted meanwhile
   std::chrono::milliseconds backoff_min{200};
   std::chrono::milliseconds backoff_max{60'000};
-  std::chrono::milliseconds check_interval{15'000};       // of the sink's health
+  std::chrono::milliseconds uncertain_wait{1'000};   // before looking for rows of a request that was cut
+  std::chrono::milliseconds check_interval{15'000};  // of the sink's health
   std::uint64_t jitter_seed = 0;
 };
 
@@ -45,7 +47,7 @@ struct PumpStatus {
   std::uint64_t rows_acknowledged = 0;           // since start
   std::uint64_t rows_replaced = 0;               // unsent when a newer revision came
   std::uint64_t rows_dead = 0;
-  std::uint64_t rows_resent = 0;                 // after a restart of the server
+  std::uint64_t rows_resent = 0;  // after a restart of the server
   std::string last_error;
   std::optional<sinks::SinkHealth> health;
 };

@@ -1,0 +1,242 @@
+#include "runner/outbox.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+
+#include "runner/keys.hpp"
+
+namespace settle::runner {
+
+using engine::SeriesNumber;
+
+namespace {
+
+// Bounds the time of a read transaction, also where most blocks are of other sinks.
+constexpr std::size_t kBlocksPerRead = 256;
+constexpr std::size_t kNamesMax = 1'000'000;
+constexpr std::size_t kRowBytes = 40;  // timestamp and value in any format
+
+std::string row_key(const sinks::Row& row) {
+  return row.series + '\0' + key_u64(static_cast<std::uint64_t>(engine::epoch_ms(row.timestamp)));
+}
+
+sinks::Row to_row(const LedgerBlock& block, const engine::Sample& sample, std::string series) {
+  sinks::Row row;
+  row.series = std::move(series);
+  row.timestamp = sample.bucket + block.stamp_offset;
+  row.value = sample.value;
+  row.revision = sample.revision;
+  row.reason = sample.reason;
+  return row;
+}
+
+std::string just_after(const std::string& key) {
+  return key.empty() ? key : key + '\0';
+}
+
+struct RowIdentity {
+  std::string_view series;
+  engine::Time timestamp;
+  bool operator==(const RowIdentity&) const = default;
+};
+struct RowIdentityHash {
+  std::size_t operator()(const RowIdentity& row) const {
+    const auto ms = static_cast<std::size_t>(engine::epoch_ms(row.timestamp));
+    return std::hash<std::string_view>{}(row.series) ^ (ms * 0x9e3779b97f4a7c15u);
+  }
+};
+
+}  // namespace
+
+struct Outbox::Filling {
+  OutboxBatch batch;
+  OutboxLimits limits;
+  std::size_t bytes = 0;
+  std::size_t blocks = 0;
+  std::unordered_set<RowIdentity, RowIdentityHash> taken;  // views of names_, which stay put meanwhile
+};
+
+Outbox::Outbox(const Store& store, std::string tenant, std::string sink, engine::Labels external_labels)
+    : store_(store),
+      tenant_(std::move(tenant)),
+      sink_(std::move(sink)),
+      external_labels_(std::move(external_labels)) {}
+
+bool Outbox::is_mine(const LedgerBlock& block) const {
+  return block.tenant == tenant_ &&
+         std::find(block.sinks.begin(), block.sinks.end(), sink_) != block.sinks.end();
+}
+
+std::string Outbox::output_text(std::string_view source_series, const LedgerBlock& block) const {
+  std::string text = output_series(source_series, block.record, block.labels);
+  if (external_labels_.empty()) return text;
+  auto labels = engine::parse_series(text);
+  if (!labels) return text;
+  for (const engine::Label& label : external_labels_) {
+    if (engine::label_value(*labels, label.name).empty()) labels->push_back(label);
+  }
+  auto all = engine::normalize_labels(std::move(*labels));
+  return all ? engine::series_text(*all) : text;
+}
+
+Outbox::JobSeries& Outbox::names_of(const LedgerBlock& block) {
+  return names_[block.job_id + '\0' + block.stream_id];
+}
+
+const std::string& Outbox::series_of(const ReadTransaction& read, const LedgerBlock& block, JobSeries& names,
+                                     SeriesNumber number) {
+  const auto [at, is_new] = names.try_emplace(number);
+  if (is_new) {
+    ++names_held_;
+    const auto source = read.get(Table::series, series_key(block.tenant, block.stream_id, number));
+    if (source) at->second = output_text(*source, block);
+  }
+  return at->second;
+}
+
+void Outbox::note_revisions(const ReadTransaction& read, std::string_view key, const LedgerBlock& block) {
+  for (std::size_t i = 0; i < block.samples.size(); ++i) {
+    const engine::Sample& sample = block.samples[i];
+    if (sample.revision < 2) continue;
+    const LedgerPosition at{std::string{key}, static_cast<std::uint32_t>(i)};
+    const std::string& series = series_of(read, block, names_of(block), sample.series);
+    std::string identity = row_key(to_row(block, sample, series));
+    newer_[identity] = {sample.revision, at};
+    newer_in_order_.emplace_back(at, std::move(identity));
+  }
+}
+
+engine::Result<Outbox::Sight> Outbox::look_ahead(const LedgerPosition& from) {
+  if (names_held_ > kNamesMax) {
+    names_.clear();
+    names_held_ = 0;
+  }
+  Sight sight;
+  std::size_t blocks = 0;
+  std::optional<engine::Error> error;
+  const std::string begin = seen_.empty() ? from.key : just_after(seen_);
+  const ReadTransaction read = store_.read();
+  read.scan(Table::ledger, begin, "", [&](std::string_view key, std::string_view value) {
+    if (blocks++ == kBlocksPerRead) {
+      sight.to_the_end = false;
+      return false;
+    }
+    const engine::Result<LedgerBlock> block = decode_block(value);
+    if (!block) {
+      error = block.error();
+      return false;
+    }
+    seen_ = key;
+    if (!is_mine(*block)) return true;
+    note_revisions(read, key, *block);
+    const std::uint64_t size = block->samples.size();
+    sight.rows += size - (key == from.key ? std::min<std::uint64_t>(size, from.row) : 0);
+    return true;
+  });
+  if (error) return *error;
+  return sight;
+}
+
+bool Outbox::is_replaced(const sinks::Row& row, const LedgerPosition& at) const {
+  if (newer_.empty()) return false;
+  const auto found = newer_.find(row_key(row));
+  return found != newer_.end() && found->second.revision > row.revision && at < found->second.at;
+}
+
+/// False when the row must wait for the next batch.
+bool Outbox::take_row(const ReadTransaction& read, const LedgerBlock& block, JobSeries& names,
+                      Filling& filling) {
+  OutboxBatch& batch = filling.batch;
+  const engine::Sample& sample = block.samples[batch.end.row];
+  const std::string& series = series_of(read, block, names, sample.series);
+  OutboxRow row{to_row(block, sample, series), batch.jobs.size() - 1};
+  if (series.empty()) {
+    row.row.series = "number " + std::to_string(sample.series) + " of stream " + block.stream_id;
+    batch.lost.push_back(std::move(row));
+  } else if (filling.limits.replace && is_replaced(row.row, batch.end)) {
+    ++batch.replaced;
+  } else {
+    const std::size_t bytes = series.size() + kRowBytes;
+    const bool too_big = !batch.rows.empty() && filling.bytes + bytes > filling.limits.bytes_max;
+    if (too_big || !filling.taken.insert({series, row.row.timestamp}).second) return false;
+    filling.bytes += bytes;
+    batch.rows.push_back(std::move(row));
+  }
+  ++batch.covered;
+  ++batch.end.row;
+  return true;
+}
+
+/// False when the batch is full.
+bool Outbox::take_block(const ReadTransaction& read, std::string_view key, const LedgerBlock& block,
+                        Filling& filling) {
+  OutboxBatch& batch = filling.batch;
+  if (filling.blocks++ == kBlocksPerRead) return false;
+  if (batch.end.key != key) batch.end = {std::string{key}, 0};
+  if (!is_mine(block)) {
+    batch.end.row = static_cast<std::uint32_t>(block.samples.size());
+    return true;
+  }
+  batch.jobs.push_back(block.job_id);
+  JobSeries& names = names_of(block);
+  while (batch.end.row < block.samples.size()) {
+    if (batch.covered >= filling.limits.rows_max) return false;
+    if (!take_row(read, block, names, filling)) return false;
+  }
+  return true;
+}
+
+engine::Result<OutboxBatch> Outbox::next(const LedgerPosition& start, const OutboxLimits& limits) {
+  Filling filling;
+  filling.limits = limits;
+  filling.batch.start = start;
+  filling.batch.end = start;
+  if (seen_.empty()) return std::move(filling.batch);
+  std::optional<engine::Error> error;
+  const ReadTransaction read = store_.read();
+  read.scan(Table::ledger, start.key, just_after(seen_), [&](std::string_view key, std::string_view value) {
+    const engine::Result<LedgerBlock> block = decode_block(value);
+    if (!block) {
+      error = block.error();
+      return false;
+    }
+    return take_block(read, key, *block, filling);
+  });
+  if (error) return *error;
+  return std::move(filling.batch);
+}
+
+engine::Result<LedgerPosition> Outbox::after(const LedgerPosition& start, std::uint64_t rows) const {
+  LedgerPosition position = start;
+  std::optional<engine::Error> error;
+  if (rows == 0) return position;
+  const ReadTransaction read = store_.read();
+  read.scan(Table::ledger, start.key, "", [&](std::string_view key, std::string_view value) {
+    const engine::Result<LedgerBlock> block = decode_block(value);
+    if (!block) {
+      error = block.error();
+      return false;
+    }
+    if (!is_mine(*block)) return true;
+    const std::uint64_t skipped = key == start.key ? start.row : 0;
+    const std::uint64_t size = block->samples.size();
+    const std::uint64_t taken = std::min(rows, size - std::min(size, skipped));
+    position = {std::string{key}, static_cast<std::uint32_t>(skipped + taken)};
+    rows -= taken;
+    return rows > 0;
+  });
+  if (error) return *error;
+  return position;
+}
+
+void Outbox::forget_before(const LedgerPosition& position) {
+  while (!newer_in_order_.empty() && newer_in_order_.front().first < position) {
+    const auto found = newer_.find(newer_in_order_.front().second);
+    if (found != newer_.end() && found->second.at == newer_in_order_.front().first) newer_.erase(found);
+    newer_in_order_.pop_front();
+  }
+}
+
+}  // namespace settle::runner
