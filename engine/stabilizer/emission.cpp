@@ -1,0 +1,252 @@
+#include <algorithm>
+#include <utility>
+
+#include "engine/stabilizer/state.hpp"
+
+namespace settle::engine {
+
+namespace {
+
+Reason own_reason(const Cell& cell) {
+  if (cell.has(Cell::kByTtl)) return Reason::ttl;
+  if (cell.has(Cell::kByFlush)) return Reason::flush;
+  return cell.has(Cell::kLate) ? Reason::correction : Reason::settled;
+}
+
+}  // namespace
+
+/// The cell's newest value is taken as final.
+void Engine::State::settle(Bucket& bucket, Entry& entry, std::uint32_t at, How how) {
+  Cell& cell = bucket.cells[at];
+  if (!cell.has(Cell::kQuiet)) --entry.unquiet;
+  cell.flags &= ~std::uint32_t{Cell::kByTtl | Cell::kByFlush};
+  cell.flags |= Cell::kQuiet;
+  if (how == How::ttl) cell.flags |= Cell::kByTtl | Cell::kForcedNow;
+  if (how == How::flush) cell.flags |= Cell::kByFlush | Cell::kForcedNow;
+  if (how != How::decided) forced.push_back({&bucket, at});
+  touch(bucket, at);
+  mark(cell.series);
+  if (counts()) {
+    settle_counter(bucket, at);
+  } else {
+    settle_gauge(bucket, at, how);
+  }
+  cell.flags |= Cell::kHasSettled;
+}
+
+void Engine::State::settle_gauge(Bucket& bucket, std::uint32_t at, How how) {
+  Cell& cell = bucket.cells[at];
+  const bool first = cell.revision == 0;
+  if (!first && cell.bits() == cell.settled_bits()) return;
+  if (!first && holds()) {
+    if (how == How::decided) ++stats.held_back;
+    return;
+  }
+  cell.put_settled(cell.bits());
+  ++cell.revision;
+  const Reason reason = first || how != How::decided ? own_reason(cell) : Reason::correction;
+  bucket.emissions.push_back({at, reason});
+}
+
+void Engine::State::settle_counter(Bucket& bucket, std::uint32_t at) {
+  Cell& cell = bucket.cells[at];
+  const bool moved = cell.has(Cell::kHasSettled) && cell.bits() != cell.settled_bits();
+  if (moved && holds() && cell.revision > 0) ++stats.held_back;
+  cell.put_settled(cell.bits());
+}
+
+// ---- zeros from absence
+
+void Engine::State::make_zeros() {
+  if (!zeroes()) return;
+  if (all_marked) {
+    for (const SeriesId id : series.by_number()) make_zeros_of(id);
+    return;
+  }
+  // A zero marks nothing new: only cells of its own series are looked at.
+  for (std::size_t at = 0; at < marked.size(); ++at) make_zeros_of(marked[at]);
+}
+
+void Engine::State::make_zeros_of(SeriesId id) {
+  Time latest = series[id].last_valued;
+  ScopeId home = series[id].last_scope;
+  for (const auto& bucket : buckets) {
+    const std::uint32_t at = bucket->index.find(id);
+    if (at != kNone) {
+      const Cell& cell = bucket->cells[at];
+      if (cell.has(Cell::kAbsent) || !cell.has(Cell::kQuiet)) continue;
+      if (!bucket->find_entry(cell.scope)->is_final) continue;
+      latest = bucket->start;
+      home = cell.scope;
+      continue;
+    }
+    if (latest == kNever || bucket->start - latest > options.absent_for) continue;
+    Entry* entry = bucket->find_entry(home);
+    if (entry == nullptr || !entry->is_final || !has_ended(scopes[home], bucket->start)) continue;
+    Cell& zero = bucket->cells[add_cell(*bucket, *entry, id, Value::Bits{})];
+    zero.at_change = entry->appeared_at;
+    zero.flags |= Cell::kAbsent | Cell::kQuiet | Cell::kHasSettled | Cell::kSettledCount;
+    if (entry->by_expiry) zero.flags |= Cell::kByTtl;
+    --entry->unquiet;
+    ++entry->missing;
+    ++stats.zeros;
+    if (counts()) continue;
+    zero.revision = 1;
+    bucket->emissions.push_back({static_cast<std::uint32_t>(bucket->cells.size() - 1), own_reason(zero)});
+  }
+}
+
+// ---- counter output
+
+void Engine::State::walk_totals(Time passable) {
+  if (!counts()) return;
+  if (all_marked) {
+    for (const SeriesId id : series.by_number()) walk_totals_of(id, passable);
+    return;
+  }
+  for (const SeriesId id : marked) walk_totals_of(id, passable);
+}
+
+ScopeId Engine::State::home_scope(SeriesId id) const {
+  for (auto bucket = buckets.rbegin(); bucket != buckets.rend(); ++bucket) {
+    const std::uint32_t at = (*bucket)->index.find(id);
+    if (at != kNone) return (*bucket)->cells[at].scope;
+  }
+  return series[id].last_scope;
+}
+
+void Engine::State::walk_totals_of(SeriesId id, Time passable) {
+  Series& one = series[id];
+  if (one.cells == 0) return;
+  const ScopeId home = home_scope(id);
+  std::uint64_t total = one.base;
+  Time expected = from;
+  for (const auto& bucket : buckets) {
+    if (bucket->start > one.last_bucket) break;
+    // A bucket that is not there has no final entry.
+    if (bucket->start != expected && bucket->start > passable) break;
+    expected = end_of(bucket->start);
+    const std::uint32_t at = bucket->index.find(id);
+    if (at == kNone) {
+      if (bucket->start < passable) continue;
+      const Entry* entry = bucket->find_entry(home);
+      if (entry == nullptr || !entry->is_final) break;
+      continue;
+    }
+    const Cell& cell = bucket->cells[at];
+    if (!cell.has(Cell::kHasSettled)) break;
+    total += cell.settled;
+    if (total > kCountMax) {
+      if (!std::exchange(one.overflowed, true)) {
+        ++stats.rows_uncountable;
+        touch(id);
+      }
+      break;
+    }
+    emit_total(*bucket, at, one, total);
+  }
+  count_withheld(id);
+}
+
+void Engine::State::emit_total(Bucket& bucket, std::uint32_t at, Series& one, std::uint64_t total) {
+  Cell& cell = bucket.cells[at];
+  Reason reason = own_reason(cell);
+  if (holds()) {
+    if (cell.revision > 0 || cell.has(Cell::kHeld)) return;
+    if (bucket.start <= one.emitted_through) {
+      ++stats.held_back;
+      cell.flags |= Cell::kHeld;
+      touch(bucket, at);
+      return;
+    }
+    total = std::max(total, one.last_total);
+  } else if (cell.revision > 0) {
+    if (bucket.totals[at] == total) return;
+    if (!cell.has(Cell::kForcedNow)) reason = Reason::correction;
+  }
+  bucket.totals[at] = total;
+  ++cell.revision;
+  touch(bucket, at);
+  one.last_total = total;
+  one.emitted_through = std::max(one.emitted_through, bucket.start);
+  touch(cell.series);
+  bucket.emissions.push_back({at, reason});
+}
+
+/// Under hold: what the last total is above what the amounts so far come to.
+void Engine::State::count_withheld(SeriesId id) {
+  if (!counts() || !holds()) return;
+  Series& one = series[id];
+  std::uint64_t due = one.base;
+  for (const auto& bucket : buckets) {
+    if (bucket->start > one.emitted_through) break;
+    const std::uint32_t at = bucket->index.find(id);
+    if (at != kNone && bucket->cells[at].has(Cell::kHasSettled)) due += bucket->cells[at].settled;
+  }
+  withheld -= one.withheld;
+  one.withheld = one.last_total > due ? one.last_total - due : 0;
+  withheld += one.withheld;
+  stats.withheld = static_cast<double>(withheld);
+}
+
+void Engine::State::clear_marks() {
+  for (const SeriesId id : marked) series[id].marked = false;
+  marked.clear();
+  all_marked = false;
+}
+
+void Engine::State::count_sample(Reason reason) {
+  switch (reason) {
+    case Reason::settled:
+      ++stats.settled;
+      return;
+    case Reason::ttl:
+      ++stats.ttl;
+      return;
+    case Reason::correction:
+      ++stats.corrections;
+      return;
+    case Reason::flush:
+      ++stats.flushed;
+      return;
+    case Reason::backfill:
+      return;  // backfills are not this engine's
+  }
+}
+
+std::vector<Sample> Engine::State::take_samples() {
+  std::size_t count = 0;
+  for (const auto& bucket : buckets) count += bucket->emissions.size();
+  for (const CellRef& at : forced) at.bucket->cells[at.cell].flags &= ~std::uint32_t{Cell::kForcedNow};
+  forced.clear();
+  std::vector<Sample> out;
+  out.reserve(count);
+  std::vector<Reason> reasons;
+  std::vector<std::uint32_t> list;
+  for (const auto& bucket : buckets) {
+    if (bucket->emissions.empty()) continue;
+    reasons.resize(bucket->cells.size());
+    list.clear();
+    for (const Emission& emission : bucket->emissions) {
+      list.push_back(emission.cell);
+      reasons[emission.cell] = emission.reason;
+    }
+    bucket->emissions = {};
+    sort_by_text(*bucket, list);
+    for (const std::uint32_t at : list) {
+      const Cell& cell = bucket->cells[at];
+      const Value value = counts() ? Value::count(bucket->totals[at]) : Value::from_bits(cell.settled_bits());
+      out.push_back({.series = series[cell.series].number,
+                     .bucket = bucket->start,
+                     .value = value,
+                     .revision = cell.revision,
+                     .reason = reasons[at],
+                     .age = now - end_of(bucket->start),
+                     .evidence_polls = bucket->find_entry(cell.scope)->polls - cell.at_change});
+      count_sample(out.back().reason);
+    }
+  }
+  return out;
+}
+
+}  // namespace settle::engine

@@ -1,0 +1,120 @@
+#include <algorithm>
+
+#include "engine/stabilizer/state.hpp"
+
+namespace settle::engine {
+
+namespace {
+
+/// Answers decide_final for cells of one entry, that is for one moving age, asking the policy only where the
+/// answer does not follow from those before: more evidence never makes a cell less final.
+class Judge {
+ public:
+  Judge(const Finality& policy, Duration moving) : policy_(policy), moving_(moving) {}
+  [[nodiscard]] bool is_final(std::uint32_t polls) {
+    if (polls >= enough_) return true;
+    if (asked_ && polls <= too_few_) return false;
+    const bool final_now = decide_final(policy_, {.evidence_polls = polls, .moving_age = moving_});
+    if (final_now) {
+      enough_ = polls;
+    } else {
+      asked_ = true;
+      too_few_ = polls;
+    }
+    return final_now;
+  }
+
+ private:
+  const Finality& policy_;
+  Duration moving_;
+  std::uint32_t enough_ = kNone;
+  std::uint32_t too_few_ = 0;
+  bool asked_ = false;
+};
+
+}  // namespace
+
+void Engine::State::take_evidence(const Lane& lane) {
+  if (!lane.complete()) {
+    ++stats.answers_truncated;
+    return;
+  }
+  Scope& scope = scopes[lane.scope];
+  const auto reported = lane.answer->frontier;
+  const bool rose = reported && *reported > scope.frontier;
+  if (rose) scope.frontier = *reported;
+  Liveness mode = options.liveness;
+  if (mode == Liveness::automatic) {
+    mode = scope.frontier != kNever ? Liveness::frontier : Liveness::movement;
+  }
+  const bool unmoved =
+      (mode == Liveness::frontier && !rose) || (mode == Liveness::movement && scope.pending == kNever);
+  if (unmoved) ++stats.answers_unmoved;
+  for (Bucket* bucket : lane.buckets) {
+    Entry& entry = *bucket->find_entry(lane.scope);
+    const bool moved = mode == Liveness::answers || (mode == Liveness::frontier && rose) ||
+                       (mode == Liveness::movement && bucket->start < scope.pending);
+    if (moved) {
+      const Time since = std::max(scope.last_complete, end_of(bucket->start));
+      if (now > since) entry.moving += now - since;
+      if (has_ended(scope, bucket->start)) ++entry.polls;
+    }
+    entry.covered = now;
+  }
+  scope.last_complete = now;
+  scope.pending = kNever;
+}
+
+void Engine::State::restart_conflicts() {
+  for (const CellRef& at : conflicts) {
+    Cell& cell = at.bucket->cells[at.cell];
+    cell.at_change = at.bucket->find_entry(cell.scope)->polls;
+  }
+  conflicts.clear();
+}
+
+/// A final entry whose bucket ends only now may have zeros.
+void Engine::State::look_at_ends() {
+  if (!zeroes()) return;
+  for (const auto& bucket : buckets) {
+    for (Entry& entry : bucket->entries) {
+      const bool ended = has_ended(scopes[entry.scope], bucket->start);
+      if (ended && !entry.ended && entry.is_final) all_marked = true;
+      entry.ended = ended;
+    }
+  }
+}
+
+void Engine::State::decide(const Lane& lane) {
+  if (!lane.complete()) return;
+  for (Bucket* bucket : lane.buckets) {
+    if (!has_ended(scopes[lane.scope], bucket->start)) continue;
+    Entry& entry = *bucket->find_entry(lane.scope);
+    decide_cells(*bucket, entry);
+    if (entry.is_final || entry.limited) continue;
+    const Quiet seen{.evidence_polls = entry.polls - entry.appeared_at, .moving_age = entry.moving};
+    if (!decide_final(options.finality, seen)) continue;
+    entry.is_final = true;
+    entry.by_expiry = false;
+    all_marked = true;
+  }
+}
+
+void Engine::State::decide_cells(Bucket& bucket, Entry& entry) {
+  if (entry.unquiet == 0) return;
+  Judge judge(options.finality, entry.moving);
+  if (!judge.is_final(entry.polls - entry.oldest_change)) return;
+  std::uint32_t oldest = kNone;
+  for (std::uint32_t at = 0; at < bucket.cells.size(); ++at) {
+    const Cell& cell = bucket.cells[at];
+    if (cell.has(Cell::kQuiet) || cell.scope != entry.scope) continue;
+    if (judge.is_final(entry.polls - cell.at_change)) {
+      settle(bucket, entry, at, How::decided);
+    } else {
+      oldest = std::min(oldest, cell.at_change);
+    }
+  }
+  entry.oldest_change = oldest;
+}
+
+}  // namespace settle::engine

@@ -1,0 +1,168 @@
+#include "engine/stabilizer/record.hpp"
+
+#include <bit>
+#include <cassert>
+
+#include "engine/model/bytes.hpp"
+#include "engine/stabilizer/record_wire.hpp"
+
+namespace settle::engine {
+
+namespace {
+
+using wire::kVersion;
+
+class Encoder {
+ public:
+  explicit Encoder(const RecordShape& shape) : shape_(shape) {}
+
+  std::string encode(const Record& record) && {
+    record_ = &record;
+    head();
+    scopes();
+    entries();
+    cells();
+    series();
+    return std::move(out_).take();
+  }
+
+ private:
+  void steps(Time from, Time to) {
+    out_.varint(static_cast<std::uint64_t>((to - from) / shape_.granularity));
+  }
+  void signed_steps(Time to) { out_.signed_varint((to - record_->from) / shape_.granularity); }
+  void instant(Time at) { out_.signed_varint((at - record_->from).count()); }
+  void number(Value::Bits bits) {
+    if (bits.is_count) {
+      out_.varint(bits.bits);
+    } else {
+      out_.fixed64(bits.bits);
+    }
+  }
+
+  void head() {
+    const Record& record = *record_;
+    out_.byte(kVersion);
+    out_.byte(shape_.counter ? wire::kCounter : 0);
+    out_.varint(static_cast<std::uint64_t>(shape_.granularity.count()));
+    out_.varint(record.number);
+    out_.signed_varint(epoch_ms(record.from));
+    out_.byte(record.now == kNever ? 0 : 1);
+    if (record.now != kNever) instant(record.now);
+    out_.varint(record.next_number);
+    for (const auto field : wire::kStats) out_.varint(record.stats.*field);
+    out_.fixed64(std::bit_cast<std::uint64_t>(record.stats.unpropagated));
+  }
+
+  void scopes() {
+    out_.varint(record_->scopes.size());
+    for (const Record::ScopeState& scope : record_->scopes) {
+      out_.text(scope.name);
+      out_.byte(static_cast<std::uint8_t>((scope.known ? wire::kKnown : 0) |
+                                          (scope.frontier != kNever ? wire::kFrontier : 0) |
+                                          (scope.last_complete != kNever ? wire::kLastComplete : 0) |
+                                          (scope.pending != kNever ? wire::kPending : 0)));
+      if (scope.frontier != kNever) instant(scope.frontier);
+      if (scope.last_complete != kNever) instant(scope.last_complete);
+      if (scope.pending != kNever) instant(scope.pending);
+    }
+  }
+
+  void entries() {
+    out_.varint(record_->entries.size());
+    Time last = record_->from;
+    for (const auto& [bucket, entry] : record_->entries) {
+      steps(last, bucket);
+      last = bucket;
+      const bool covered = entry.covered != kNever;
+      out_.varint(entry.scope);
+      out_.byte(static_cast<std::uint8_t>(
+          (entry.is_final ? wire::kFinal : 0) | (entry.by_expiry ? wire::kByExpiry : 0) |
+          (entry.limited ? wire::kLimited : 0) | (covered ? wire::kCovered : 0)));
+      out_.varint(entry.polls);
+      out_.varint(entry.polls - entry.appeared_at);
+      // An entry that moved with every answer has aged exactly as long as it was covered.
+      Duration aged{};
+      if (covered) {
+        out_.varint(static_cast<std::uint64_t>((record_->now - entry.covered).count()));
+        aged = entry.covered - (bucket + shape_.granularity);
+      }
+      out_.signed_varint((entry.moving - aged).count());
+    }
+  }
+
+  void cells() {
+    const auto& all = record_->cells;
+    std::size_t groups = 0;
+    for (std::size_t at = 0; at < all.size(); ++at) {
+      if (at == 0 || all[at].bucket != all[at - 1].bucket) ++groups;
+    }
+    out_.varint(groups);
+    Time last = record_->from;
+    for (std::size_t at = 0; at < all.size();) {
+      std::size_t end = at;
+      while (end < all.size() && all[end].bucket == all[at].bucket) ++end;
+      steps(last, all[at].bucket);
+      last = all[at].bucket;
+      out_.varint(end - at);
+      SeriesNumber number_before = 0;
+      ScopeId scope_before = 0;
+      for (; at < end; ++at) {
+        out_.varint(all[at].number - number_before);
+        number_before = all[at].number;
+        cell(all[at], scope_before);
+      }
+    }
+  }
+
+  void cell(const Record::CellState& state, ScopeId& scope_before) {
+    const Cell& cell = state.cell;
+    const bool settled = cell.has(Cell::kHasSettled);
+    std::uint32_t flags = wire::to_wire(cell.flags);
+    if (settled && cell.bits() == cell.settled_bits()) flags |= wire::kSame;
+    if (cell.scope != scope_before) flags |= wire::kOtherScope;
+    out_.varint(flags);
+    if (cell.scope != scope_before) out_.varint(cell.scope);
+    scope_before = cell.scope;
+    number(cell.bits());
+    out_.varint(cell.at_change);
+    if (!settled) return;
+    if ((flags & wire::kSame) == 0) number(cell.settled_bits());
+    out_.varint(cell.revision);
+    if (shape_.counter && cell.revision > 0) out_.varint(state.total);
+  }
+
+  void series() {
+    out_.varint(record_->series.size());
+    SeriesNumber number_before = 0;
+    for (const auto& [number_now, one] : record_->series) {
+      out_.varint(number_now - number_before);
+      number_before = number_now;
+      out_.byte(static_cast<std::uint8_t>((one.overflowed ? wire::kOverflowed : 0) |
+                                          (one.last_valued != kNever ? wire::kLastValued : 0) |
+                                          (one.emitted_through != kNever ? wire::kEmittedThrough : 0)));
+      signed_steps(one.last_bucket);
+      if (one.last_valued != kNever) {
+        signed_steps(one.last_valued);
+        out_.varint(one.last_scope);
+      }
+      if (!shape_.counter) continue;
+      out_.varint(one.base);
+      if (one.emitted_through == kNever) continue;
+      signed_steps(one.emitted_through);
+      out_.varint(one.last_total);
+    }
+  }
+
+  RecordShape shape_;
+  const Record* record_ = nullptr;
+  ByteWriter out_;
+};
+
+}  // namespace
+
+std::string encode_record(const Record& record, const RecordShape& shape) {
+  return Encoder(shape).encode(record);
+}
+
+}  // namespace settle::engine

@@ -1,0 +1,61 @@
+// engine/stabilizer/record.hpp: one delta record of an engine, as docs/formats/log.md lays it out.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/stabilizer/cell.hpp"
+#include "engine/stabilizer/engine.hpp"
+#include "engine/stabilizer/series_table.hpp"
+
+namespace settle::engine {
+
+/// A record as values. Scopes are indexes into `scopes`, series are numbers.
+struct Record {
+  struct ScopeState {
+    std::string_view name;
+    bool known = false;
+    Time frontier = kNever;
+    Time last_complete = kNever;
+    Time pending = kNever;
+  };
+  struct EntryState {
+    Time bucket;
+    Entry entry;  // its counts over cells are not in the record
+  };
+  struct CellState {
+    Time bucket;
+    SeriesNumber number = 0;
+    Cell cell;  // `series`, `stamp` and `logged` are not in the record
+    std::uint64_t total = 0;
+  };
+  struct SeriesState {
+    SeriesNumber number = 0;
+    Series series;  // `last_scope` is an index into `scopes`
+  };
+
+  std::uint32_t number = 0;
+  Time from;
+  Time now = kNever;
+  SeriesNumber next_number = 1;
+  EngineStats stats;                // without `withheld`
+  std::vector<ScopeState> scopes;   // by name
+  std::vector<EntryState> entries;  // all, by (bucket, scope)
+  std::vector<CellState> cells;     // changed ones, by (bucket, number)
+  std::vector<SeriesState> series;  // changed ones, by number
+};
+
+/// What must be the same when a record is written and when it is read.
+struct RecordShape {
+  Duration granularity{};
+  bool counter = false;
+};
+
+/// `record` as drain() fills it: in order, every scope index in range.
+[[nodiscard]] std::string encode_record(const Record& record, const RecordShape& shape);
+/// Views into `bytes`. Whatever the bytes are: no more memory than a fixed multiple of them.
+[[nodiscard]] Result<Record> decode_record(std::string_view bytes, const RecordShape& shape);
+
+}  // namespace settle::engine

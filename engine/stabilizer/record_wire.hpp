@@ -1,0 +1,87 @@
+// engine/stabilizer/record_wire.hpp: the constants of docs/formats/log.md. Never renumber, never reuse.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "engine/stabilizer/cell.hpp"
+#include "engine/stabilizer/engine.hpp"
+
+namespace settle::engine::wire {
+
+inline constexpr std::uint8_t kVersion = 1;
+inline constexpr std::uint8_t kCounter = 0x1;  // of the shape byte
+
+/// In this order.
+inline constexpr std::array kStats{
+    &EngineStats::observations,
+    &EngineStats::changes,
+    &EngineStats::conflicts,
+    &EngineStats::rows_refused,
+    &EngineStats::rows_uncountable,
+    &EngineStats::rows_late,
+    &EngineStats::rows_over_limit,
+    &EngineStats::vanished,
+    &EngineStats::scope_moves,
+    &EngineStats::answers_truncated,
+    &EngineStats::answers_unmoved,
+    &EngineStats::settled,
+    &EngineStats::ttl,
+    &EngineStats::corrections,
+    &EngineStats::flushed,
+    &EngineStats::zeros,
+    &EngineStats::changed_after_final,
+    &EngineStats::held_back,
+    &EngineStats::sealed,
+    &EngineStats::given_up,
+};
+
+enum ScopeFlag : std::uint8_t { kKnown = 0x1, kFrontier = 0x2, kLastComplete = 0x4, kPending = 0x8 };
+enum EntryFlag : std::uint8_t { kFinal = 0x1, kByExpiry = 0x2, kLimited = 0x4, kCovered = 0x8 };
+enum SeriesFlag : std::uint8_t { kOverflowed = 0x1, kLastValued = 0x2, kEmittedThrough = 0x4 };
+
+/// The common ones come first: most cells need one byte.
+enum CellFlag : std::uint32_t {
+  kCount = 0x1,
+  kHasSettled = 0x2,
+  kQuiet = 0x4,
+  kSame = 0x8,         // `settled` is `value`
+  kOtherScope = 0x10,  // than the cell before in the group; of the first: than scope 0
+  kLate = 0x20,
+  kAbsent = 0x40,
+  kGone = 0x80,
+  kSettledOther = 0x100,  // `settled` is a double where `value` is a count, or the other way round
+  kHeld = 0x200,
+  kByTtl = 0x400,
+  kByFlush = 0x800,
+  kAllCellFlags = 0xfff,
+};
+
+struct FlagPair {
+  std::uint32_t cell;
+  std::uint32_t written;
+};
+inline constexpr std::array<FlagPair, 9> kFlagPairs{{{Cell::kCount, kCount},
+                                                     {Cell::kHasSettled, kHasSettled},
+                                                     {Cell::kQuiet, kQuiet},
+                                                     {Cell::kLate, kLate},
+                                                     {Cell::kAbsent, kAbsent},
+                                                     {Cell::kGone, kGone},
+                                                     {Cell::kHeld, kHeld},
+                                                     {Cell::kByTtl, kByTtl},
+                                                     {Cell::kByFlush, kByFlush}}};
+
+[[nodiscard]] inline std::uint32_t to_wire(std::uint32_t flags) {
+  std::uint32_t out = 0;
+  for (const FlagPair& pair : kFlagPairs) out |= (flags & pair.cell) != 0 ? pair.written : 0;
+  const bool other = ((flags & Cell::kCount) != 0) != ((flags & Cell::kSettledCount) != 0);
+  return (flags & Cell::kHasSettled) != 0 && other ? out | kSettledOther : out;
+}
+[[nodiscard]] inline std::uint32_t from_wire(std::uint32_t written) {
+  std::uint32_t out = 0;
+  for (const FlagPair& pair : kFlagPairs) out |= (written & pair.written) != 0 ? pair.cell : 0;
+  const bool settled_count = ((written & kCount) != 0) != ((written & kSettledOther) != 0);
+  return (written & kHasSettled) != 0 && settled_count ? out | Cell::kSettledCount : out;
+}
+
+}  // namespace settle::engine::wire
