@@ -95,8 +95,8 @@ PrometheusFetcher::PrometheusFetcher(PrometheusOptions options, net::HttpClient&
 net::ClientRequest PrometheusFetcher::http_request(const MatrixQuestion& question,
                                                    milliseconds timeout) const {
   const engine::Duration step = question.granularity;
-  // nocache and latency_offset are VictoriaMetrics': its cache misses late data, and it repeats older values
-  // for the newest seconds. Prometheus ignores both.
+  // Both for VictoriaMetrics, unknown to Prometheus: without nocache late data may be missed; without
+  // latency_offset its newest seconds repeat an older value (1.79 always does that: see `lag`).
   const std::string form = "query=" + net::url_encode(options_.expressions.at(question.selector.metric())) +
                            "&start=" + seconds_text(engine::epoch_ms(question.range.from + step)) +
                            "&end=" + seconds_text(engine::epoch_ms(question.range.to)) +

@@ -19,7 +19,9 @@ struct PrometheusOptions {
   std::string name{};  // of the source, and of its only scope
   net::Endpoint endpoint{};
   std::map<std::string, std::string> expressions{};  // by the metric that jobs select
-  engine::Duration lag{std::chrono::seconds{30}};    // the server has all data older than this
+  /// The server has all data older than this. Not less than VictoriaMetrics' -search.latencyOffset (30 s):
+  /// old ones make up the values of their newest seconds and cannot be told not to.
+  engine::Duration lag{std::chrono::seconds{30}};
   engine::Liveness liveness = engine::Liveness::automatic;
   std::chrono::milliseconds timeout{30'000};  // for a whole fetch; a shorter one of the request wins
   std::size_t response_bytes_max = 64u << 20;

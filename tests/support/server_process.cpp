@@ -1,0 +1,116 @@
+#include "tests/support/server_process.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "net/http_client.hpp"
+#include "tests/support/loopback.hpp"
+
+namespace settle::test {
+namespace asio = boost::asio;
+namespace {
+
+constexpr int kReadyTries = 600;
+constexpr std::chrono::milliseconds kReadyPause{50};
+
+asio::awaitable<void> wait_until_ready(asio::io_context* context, std::string url, int pid, bool* ready) {
+  net::HttpClient client(context->get_executor());
+  asio::steady_timer pause(*context);
+  for (int i = 0; i < kReadyTries && ::waitpid(pid, nullptr, WNOHANG) == 0; ++i) {
+    net::ClientRequest request;
+    request.endpoint.url = url;
+    const net::ClientResult result = co_await client.send(std::move(request));
+    *ready = result.status == 200;
+    if (*ready) co_return;
+    pause.expires_after(kReadyPause);
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+}
+
+}  // namespace
+
+bool ServerProcess::spawn(const Plan& plan) {
+  std::string name = testing::TempDir() + "settle_server_XXXXXX";
+  if (::mkdtemp(name.data()) == nullptr) return false;
+  folder_ = name;
+  std::vector<std::string> arguments = plan.arguments(port_, folder_ + "/data");
+  arguments.insert(arguments.begin(), plan.program);
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  const std::string log = folder_ + "/log";
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ::dup2(out, STDOUT_FILENO);
+    ::dup2(out, STDERR_FILENO);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  return pid_ > 0;
+}
+
+std::string ServerProcess::last_words() const {
+  std::ifstream in(folder_ + "/log");
+  std::stringstream text;
+  text << in.rdbuf();
+  const std::string all = text.str();
+  return all.size() > 2'000 ? all.substr(all.size() - 2'000) : all;
+}
+
+std::unique_ptr<ServerProcess> ServerProcess::start(asio::io_context& context, const Plan& plan) {
+  std::unique_ptr<ServerProcess> server(new ServerProcess);
+  server->port_ = unused_port(context);
+  bool ready = false;
+  if (server->spawn(plan)) {
+    auto waiting = wait_until_ready(&context, server->url() + plan.ready_path, server->pid_, &ready);
+    (void)run_until_done(context, std::move(waiting), std::chrono::minutes{1});
+  }
+  if (ready) return server;
+  ADD_FAILURE() << plan.program << " did not come up: " << server->last_words();
+  return nullptr;
+}
+
+ServerProcess::~ServerProcess() {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  std::error_code ignored;
+  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
+}
+
+std::unique_ptr<ServerProcess> start_victoria_metrics(asio::io_context& context,
+                                                      std::vector<std::string> more_arguments) {
+  const char* chosen = std::getenv("SETTLE_VICTORIA_METRICS");
+  ServerProcess::Plan plan;
+  plan.program = chosen != nullptr ? chosen : SETTLE_TOOLS "/victoria-metrics";
+  plan.ready_path = "/health";
+  plan.arguments = [&](unsigned short port, const std::string& folder) {
+    std::vector<std::string> arguments{"-httpListenAddr=127.0.0.1:" + std::to_string(port),
+                                       "-storageDataPath=" + folder, "-retentionPeriod=100y",
+                                       "-memory.allowedBytes=64MB"};
+    arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
+    return arguments;
+  };
+  if (::access(plan.program.c_str(), X_OK) != 0) {
+    ADD_FAILURE() << plan.program << " is not there: run scripts/tools, or set SETTLE_VICTORIA_METRICS";
+    return nullptr;
+  }
+  return ServerProcess::start(context, plan);
+}
+
+}  // namespace settle::test

@@ -1,0 +1,47 @@
+// tests/support/server_process.hpp: a real server on loopback for end-to-end tests: started on a free port
+// with a folder of its own, ended and removed with the object, ended by the kernel if the test dies.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+namespace settle::test {
+
+class ServerProcess {
+ public:
+  struct Plan {
+    std::string program;
+    std::string ready_path;  // answers 200 once the server works
+    /// The arguments for a port and an empty folder.
+    std::function<std::vector<std::string>(unsigned short port, const std::string& folder)> arguments;
+  };
+  /// Waits until the server is ready. When it does not come up, the test fails with its last words and null
+  /// is given.
+  [[nodiscard]] static std::unique_ptr<ServerProcess> start(boost::asio::io_context& context,
+                                                            const Plan& plan);
+  ~ServerProcess();
+
+  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] unsigned short port() const { return port_; }
+  [[nodiscard]] int pid() const { return pid_; }
+
+ private:
+  ServerProcess() = default;
+  [[nodiscard]] bool spawn(const Plan& plan);
+  [[nodiscard]] std::string last_words() const;
+
+  int pid_ = -1;
+  unsigned short port_ = 0;
+  std::string folder_;
+};
+
+/// VictoriaMetrics single node; the program is $SETTLE_VICTORIA_METRICS or build/tools/victoria-metrics,
+/// which `scripts/tools` provides. Without it the test fails.
+[[nodiscard]] std::unique_ptr<ServerProcess> start_victoria_metrics(
+    boost::asio::io_context& context, std::vector<std::string> more_arguments = {});
+
+}  // namespace settle::test
