@@ -1,5 +1,9 @@
 // runner/stream_log.hpp: the records of one stream's engine in the store: appended with every tick, cleaned
 // as they age.
+//
+// The log is cleaned from its old end: a record that is about to go is shown to the engine, which writes what
+// only that record still held into its next one. So the log stays near twice what is live, and no tick writes
+// much more than it changed: docs/adr/0004-one-log-cleaned.md.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +20,12 @@
 
 namespace settle::runner {
 
+/// The log may hold this much more than twice what is live, so that small streams are not cleaned at every
+/// tick.
+inline constexpr std::size_t kLogSlackBytes = std::size_t{8} << 10;
+/// With LMDB's page header sixteen whole pages.
+inline constexpr std::size_t kLogPartBytes = (std::size_t{64} << 10) - 16;
+
 class StreamLog {
  public:
   StreamLog(std::string tenant, std::string stream_id);
@@ -26,21 +36,38 @@ class StreamLog {
   [[nodiscard]] engine::Result<std::size_t> drain(const Store& store, engine::Engine& engine,
                                                   WriteBatch& batch);
   void committed(std::uint64_t sequence);
-  [[nodiscard]] std::size_t bytes() const;
+  /// Adds to the batch the erasure of everything the stream has in the log and in the series table; nothing
+  /// drained waits for its commit.
+  void erase(WriteBatch& batch) const;
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::size_t records() const { return entries_.size(); }
 
  private:
   friend struct StreamLogLoader;
   struct Entry {
     std::uint64_t sequence = 0;
     std::uint64_t record_number = 0;
+    std::uint64_t cells = 0;  // in the record
     std::size_t bytes = 0;
     std::uint16_t parts = 0;
   };
+  [[nodiscard]] std::size_t bytes_allowed(const engine::Engine& engine) const;
+  [[nodiscard]] engine::Result<void> renew_oldest(const Store& store, engine::Engine& engine,
+                                                  WriteBatch& batch);
+  void earn(const engine::Engine& engine, const engine::Changes& changes);
+  void add_record(const engine::Changes& changes, WriteBatch& batch);
+  void erase_record(const Entry& entry, WriteBatch& batch) const;
+  void push(const Entry& entry);
+
   std::string tenant_;
   std::string stream_id_;
   std::deque<Entry> entries_;  // oldest first
-  Entry drained_;              // not yet committed; bytes 0: none
+  std::size_t bytes_ = 0;      // of entries_
+  std::uint64_t cells_ = 0;    // of entries_
+  Entry drained_;              // not yet committed; parts 0: none
   std::size_t erased_ = 0;     // of the oldest entries, by the batch that is not yet committed
+  std::size_t credit_ = 0;     // bytes of old records that may be cleaned
+  std::uint64_t touched_ = 0;  // cells the engine had changed at the last drain
 };
 
 struct LoadedStream {
