@@ -14,7 +14,7 @@ namespace settle::test {
 
 using namespace std::chrono_literals;
 
-using BothEngines = ::testing::Types<NaiveEngine>;
+using BothEngines = ::testing::Types<NaiveEngine, EngineDriver>;
 
 /// Minute `n` of every story is the bucket [n, n + 1) minutes after this.
 inline constexpr Time kMinuteZero = Time{Duration{1'782'482'400'000}};

@@ -1,0 +1,79 @@
+// The engine against the naive model of docs/stabilizer.md, step by step, on random histories.
+
+#include <gtest/gtest.h>
+
+#include "tests/support/engine_driver.hpp"
+
+namespace settle::test {
+namespace {
+
+template <class T>
+std::string shown(const std::optional<T>& at) {
+  return at ? engine::format_time(*at) : "none";
+}
+
+/// What differs in the state that can be seen; "" when nothing does.
+std::string state_difference(const EngineDriver& engine, const NaiveEngine& model) {
+  if (const auto cells = difference(engine.cells(), model.cells()); !cells.empty()) return "cells: " + cells;
+  if (const auto stats = difference(engine.stats(), model.stats()); !stats.empty()) return "stats: " + stats;
+  if (engine.live_from() != model.live_from()) {
+    return "live_from: got " + engine::format_time(engine.live_from()) + ", expected " +
+           engine::format_time(model.live_from());
+  }
+  if (engine.newest_final_bucket() != model.newest_final_bucket()) {
+    return "newest_final_bucket: got " + shown(engine.newest_final_bucket()) + ", expected " +
+           shown(model.newest_final_bucket());
+  }
+  if (engine.frontier() != model.frontier()) {
+    return "frontier: got " + shown(engine.frontier()) + ", expected " + shown(model.frontier());
+  }
+  if (engine.limited() != model.limited()) return model.limited() ? "not limited" : "limited without cause";
+  if (engine.series_count() != model.series_count()) {
+    return "series_count: got " + std::to_string(engine.series_count()) + ", expected " +
+           std::to_string(model.series_count());
+  }
+  return "";
+}
+
+std::string compare(const History& history) {
+  EngineDriver engine{history.options, history.live_from};
+  NaiveEngine model{history.options, history.live_from};
+  for (std::size_t i = 0; i < history.steps.size(); ++i) {
+    const StepOutput got = apply(engine, history.steps[i]);
+    const StepOutput expected = apply(model, history.steps[i]);
+    const std::string where =
+        "step " + std::to_string(i) + " at " + engine::format_time(history.steps[i].at) + ": ";
+    if (const auto samples = difference(got.samples, expected.samples); !samples.empty()) {
+      return where + "samples: " + samples;
+    }
+    if (const auto gaps = difference(got.gaps, expected.gaps); !gaps.empty()) return where + "gaps: " + gaps;
+    if (const auto state = state_difference(engine, model); !state.empty()) return where + state;
+  }
+  return "";
+}
+
+TEST(EngineAndModel, AgreeOnRandomHistories) {
+  EXPECT_TRUE(holds_for_histories("engine and model agree", Mix{}, compare));
+}
+
+TEST(EngineAndModel, AgreeOnGaugesWithoutRestarts) {
+  const Mix mix{.restarts = false, .adjust = [](auto& options) { options.output = engine::Output::gauge; }};
+  EXPECT_TRUE(holds_for_histories("engine and model agree on gauges", mix, compare));
+}
+
+TEST(EngineAndModel, AgreeOnCountersWithZeros) {
+  const Mix mix{.small_limits = false, .adjust = [](auto& options) {
+                  options.output = engine::Output::counter;
+                  options.absent = engine::Absent::zero;
+                }};
+  EXPECT_TRUE(holds_for_histories("engine and model agree on counters", mix, compare));
+}
+
+TEST(EngineAndModel, AgreeUnderHold) {
+  const Mix mix{.odd_rows = false,
+                .adjust = [](auto& options) { options.corrections = engine::Corrections::hold; }};
+  EXPECT_TRUE(holds_for_histories("engine and model agree under hold", mix, compare));
+}
+
+}  // namespace
+}  // namespace settle::test
