@@ -152,7 +152,7 @@ std::string describe(const DemoCurve& curve) {
          "    - every minute appears before it ends and grows for up to " + seconds(longest) +
          " after its end;\n" + "    - a plateau: minute " + clock_text(curve.plateau_bucket).substr(0, 5) +
          " stands still at " + std::to_string(curve.plateau_count) + " for " + seconds(kPlateau) +
-         ", that is for 2 polls, then grows again (consecutive:2 would take it for the end);\n" +
+         ", that is for 2 polls,\n      then grows again (consecutive:2 would take it for the end);\n" +
          "    - a stall: from " + clock_text(curve.stall.from) + " to " + clock_text(curve.stall.to) +
          " the source stands still; what was due comes all at once at its end\n" +
          "      (polls that only see it standing still are no evidence of anything).\n";

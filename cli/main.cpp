@@ -11,8 +11,11 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/check_config.hpp"
+#include "cli/demo.hpp"
 #include "cli/jobs.hpp"
+#include "cli/replay.hpp"
 #include "cli/serve.hpp"
+#include "cli/store_tools.hpp"
 #include "cli/version.hpp"
 
 namespace settle::cli {
@@ -111,6 +114,64 @@ void add_jobs(CLI::App& app, Action& action) {
       [&action, options] { action = [options] { return remove_job(*options, std::cout, std::cerr); }; });
 }
 
+void add_replay(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand(
+      "replay",
+      "Run a trace through the engine in virtual time: what would be emitted, when, and how often wrong");
+  auto options = std::make_shared<ReplayArguments>();
+  command->add_option("TRACE", options->paths, "Trace files or folders (docs/trace.md)")->required();
+  command->add_option("--policy", options->policy, "consecutive:N or fixed:D")->capture_default_str();
+  command->add_option("--granularity", options->granularity, "Length of the buckets")->capture_default_str();
+  command->add_option("--poll", options->poll, "Time between two polls")->capture_default_str();
+  command->add_option("--watch", options->watch, "Age at which a bucket is sealed; default as for a job");
+  command->add_option("--ttl", options->ttl, "Age at which a bucket goes out as it is; default: watch");
+  command->add_option("--corrections", options->corrections, "repush or hold")->capture_default_str();
+  command->add_option("--liveness", options->liveness, "auto, frontier, movement or answers")
+      ->capture_default_str();
+  command->add_option("--sink", options->sink, "Also write the samples to a new file of JSON lines")
+      ->type_name("file:OUT");
+  command->callback([&action, options] { action = [options] { return run_replay(*options); }; });
+}
+
+void add_store_tools(CLI::App& app, Action& action) {
+  auto options = std::make_shared<StoreArguments>();
+  const auto with_store = [&options](CLI::App* verb) {
+    verb->add_option("--config", options->config_file, "Configuration whose store is meant")
+        ->type_name("FILE");
+    verb->add_option("--data", options->data_dir, "Folder of the store")->type_name("DIR");
+    return verb;
+  };
+  auto* backup = with_store(app.add_subcommand("backup", "Copy the store, also while the daemon writes"));
+  backup->add_option("DIR", options->into, "An empty or absent folder")->required();
+  backup->callback(
+      [&action, options] { action = [options] { return backup_store(*options, std::cout, std::cerr); }; });
+  auto* store = app.add_subcommand("store", "Look into the store");
+  store->require_subcommand(1);
+  with_store(store->add_subcommand("stat", "Entries and bytes of every table"))->callback([&action, options] {
+    action = [options] { return print_store_stat(*options, std::cout, std::cerr); };
+  });
+}
+
+void add_demo(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("demo", "Parts of scripts/demo");
+  command->require_subcommand(1);
+  auto options = std::make_shared<DemoArguments>();
+  auto* trace = command->add_subcommand("trace", "Make an arrival curve over recorded final values");
+  trace->add_option("--from", options->recorded, "Folder of recorded fetches")->required();
+  trace->add_option("--out", options->trace_file, "The trace to write")->required();
+  trace->callback(
+      [&action, options] { action = [options] { return make_demo_trace(*options, std::cout, std::cerr); }; });
+  auto* report = command->add_subcommand("report", "Wait for the end, then compare with the recording");
+  report->add_option("--server", options->server, "The daemon")->type_name("URL");
+  report->add_option("--from", options->recorded, "Folder of recorded fetches")->required();
+  report->add_option("--trace", options->trace_file, "The trace that the daemon plays")->required();
+  report->add_option("--store-path", options->store_path, "Of the job")->required();
+  report->add_option("--tsdb", options->tsdb, "VictoriaMetrics to compare with as well")->type_name("URL");
+  report->add_option("--wait", options->wait_seconds, "Give up after so many seconds")->capture_default_str();
+  report->callback(
+      [&action, options] { action = [options] { return report_demo(*options, std::cout, std::cerr); }; });
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Settle: turns time-bucketed data that is still changing into samples that can be trusted.",
                "settle");
@@ -119,7 +180,10 @@ int run(int argc, char** argv) {
   Action action;
   add_serve(app, action);
   add_check_config(app, action);
+  add_replay(app, action);
   add_jobs(app, action);
+  add_store_tools(app, action);
+  add_demo(app, action);
   app.add_subcommand("version", "Print the version")->callback([&action] {
     action = [] {
       std::cout << "settle " << kVersion << '\n';
