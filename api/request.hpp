@@ -1,0 +1,30 @@
+// api/request.hpp: reads what stands beside a request's body: query string and origin.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "net/http_server.hpp"
+#include "runner/job.hpp"
+
+namespace settle::api {
+
+inline constexpr std::size_t kPageDefault = 100;
+inline constexpr std::size_t kPageMax = 1000;
+
+/// The first of that name; none: not given.
+[[nodiscard]] std::optional<std::string> query_parameter(const net::ServerRequest& request,
+                                                         std::string_view name);
+/// `limit`, 1 to kPageMax.
+[[nodiscard]] runner::Outcome<std::size_t> page_limit(const net::ServerRequest& request);
+/// `true` or `false`; not given is false.
+[[nodiscard]] runner::Outcome<bool> query_flag(const net::ServerRequest& request, std::string_view name);
+
+[[nodiscard]] runner::Refusal bad_parameter(std::string_view name, std::string detail);
+
+/// A browser that runs somebody else's page: it sends an Origin whose host is not the one that was asked.
+[[nodiscard]] bool is_foreign_origin(const net::ServerRequest& request);
+
+}  // namespace settle::api

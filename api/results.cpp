@@ -1,0 +1,35 @@
+// The cached result of a job.
+#include "api/endpoints.hpp"
+#include "api/json_writer.hpp"
+#include "api/problem.hpp"
+#include "runner/keys.hpp"
+
+namespace settle::api {
+
+net::ServerResponse result(const runner::Service& service, const std::string& store_path) {
+  const auto found = service.result(std::string(runner::kDefaultTenant), store_path);
+  if (!found) {
+    const runner::Refusal& refusal = found.refusal();
+    if (refusal.kind != runner::Refusal::Kind::not_found) return refusal_response(refusal);
+    return problem_response(
+        {.status = 404, .detail = refusal.detail, .job_id = refusal.job_id, .code = refusal.field});
+  }
+  const runner::ResultView& view = *found;
+  JsonWriter out;
+  out.begin_object().member("job_id", view.job_id).member("store_path", store_path);
+  out.member("bucket", view.bucket).member("timestamp", view.timestamp).flag("final", view.is_final);
+  out.key("coverage").begin_object();
+  out.member("from", view.covered.from).member("to", view.covered.to).end_object();
+  out.member("error_bound", 0U);  // scalars are exact
+  out.key("points").begin_array();
+  for (const runner::ResultPoint& point : view.points) {
+    out.begin_object().member("series", point.series).member("value", point.value);
+    out.member("revision", point.revision).end_object();
+  }
+  out.end_array().end_object();
+  net::ServerResponse response;
+  response.body = out.take();
+  return response;
+}
+
+}  // namespace settle::api

@@ -1,0 +1,35 @@
+// api/routes.hpp: which request is meant, by method and path. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace settle::api {
+
+enum class Endpoint : std::uint8_t {
+  home,
+  healthz,
+  readyz,
+  metrics,
+  add_job,
+  list_jobs,
+  get_job,
+  delete_job,
+  result,
+  outbox,
+  dead_letters,
+  revisions,
+  no_such_path,
+  no_such_method,
+};
+
+struct Route {
+  Endpoint endpoint = Endpoint::no_such_path;
+  std::string argument;  // the job's id, or the store_path
+  std::string allow;     // no_such_method: what the path allows
+};
+/// `path` is decoded and without query string. HEAD is GET.
+[[nodiscard]] Route find_route(std::string_view method, std::string_view path);
+
+}  // namespace settle::api
