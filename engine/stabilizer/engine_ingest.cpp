@@ -75,7 +75,8 @@ Lane Engine::State::open_lane(const ScopeAnswer& answer) {
   lane.answer = &answer;
   lane.scope = know_scope(answer.scope);
   lane.from = std::max(from, ceil_to(answer.covered.from, step));
-  const Time to = std::min(answer.covered.to, floor_to(now, step) + step);
+  lane.to = floor_to(answer.covered.to, step);  // a bucket that is covered in part is not covered
+  const Time to = std::min(lane.to, floor_to(now, step) + step);
   for (Time start = lane.from; start < to; start += step) {
     if (lane.complete()) {
       Bucket& bucket = bucket_of(start);
@@ -117,7 +118,8 @@ bool Engine::State::admits(Lane& lane, const Observation& row, Value::Bits value
     return false;
   }
   const bool aligned = epoch_ms(row.bucket) % step == 0;
-  if (!aligned || !lane.answer->covered.contains(row.bucket) || row.bucket > now || is_nan(value)) {
+  if (!aligned || row.bucket < lane.answer->covered.from || row.bucket >= lane.to || row.bucket > now ||
+      is_nan(value)) {
     ++stats.rows_refused;
   } else {
     ++stats.rows_late;
@@ -230,6 +232,7 @@ void Engine::State::apply_known(const Claim& claim) {
   cell.stamp = stamp;
   Entry* before = bucket.find_entry(cell.scope);
   if (cell.has(Cell::kAbsent | Cell::kGone)) --before->missing;
+  if (cell.has(Cell::kAbsent)) mark(cell.series);  // a reported zero is a value that later zeros follow from
   cell.flags &= ~std::uint32_t{Cell::kAbsent | Cell::kGone};
   if (claim.counted) --before->seen;
   if (cell.scope != claim.scope) {

@@ -34,6 +34,7 @@ struct Lane {
   const ScopeAnswer* answer = nullptr;
   ScopeId scope = 0;
   Time from;                     // of the first bucket
+  Time to;                       // of the covered range, now or later
   std::vector<Bucket*> buckets;  // one granularity apart; null: not made (truncated answers only)
   std::vector<std::uint32_t> seen;
   // Of the row before.
