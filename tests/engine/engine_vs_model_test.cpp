@@ -12,6 +12,25 @@ std::string shown(const std::optional<T>& at) {
   return at ? engine::format_time(*at) : "none";
 }
 
+/// The ways to look at cells must agree with each other.
+std::string view_fault(const EngineDriver& driver) {
+  const engine::Engine& engine = driver.engine();
+  const auto cells = engine.cells();
+  if (engine.open_cells() != cells.size()) return "open_cells: " + std::to_string(engine.open_cells());
+  for (std::size_t i = 0; i < cells.size();) {
+    const auto of = engine.cells_of(cells[i].bucket);
+    if (of.empty()) return "cells_of: nothing for " + engine::format_time(cells[i].bucket);
+    for (const auto& cell : of) {
+      if (i == cells.size() || cell.number != cells[i].number || cell.bucket != cells[i].bucket ||
+          cell.value != cells[i].value || cell.series != engine.series_name(cell.number)) {
+        return "cells_of: " + std::string{cell.series} + " " + engine::format_time(cell.bucket);
+      }
+      ++i;
+    }
+  }
+  return "";
+}
+
 /// What differs in the state that can be seen; "" when nothing does.
 std::string state_difference(const EngineDriver& engine, const NaiveEngine& model) {
   if (const auto cells = difference(engine.cells(), model.cells()); !cells.empty()) return "cells: " + cells;
@@ -27,6 +46,7 @@ std::string state_difference(const EngineDriver& engine, const NaiveEngine& mode
   if (engine.frontier() != model.frontier()) {
     return "frontier: got " + shown(engine.frontier()) + ", expected " + shown(model.frontier());
   }
+  if (const auto views = view_fault(engine); !views.empty()) return views;
   if (engine.limited() != model.limited()) return model.limited() ? "not limited" : "limited without cause";
   if (engine.series_count() != model.series_count()) {
     return "series_count: got " + std::to_string(engine.series_count()) + ", expected " +
