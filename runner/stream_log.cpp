@@ -19,6 +19,7 @@ constexpr std::size_t kCleanedPerByte = 3;
 // When most of the log died at once, each tick takes this part of the excess: it costs deletes, hardly any
 // writes.
 constexpr std::size_t kExcessShare = 16;
+constexpr std::size_t kSeriesBytes = 16;                              // of a series' state in a record
 constexpr std::uint64_t kReservedBytesMax = std::uint64_t{16} << 20;  // whatever a damaged head says
 
 /// Precedes the record in its first part.
@@ -27,6 +28,7 @@ struct RecordHead {
   std::uint64_t cells = 0;
   std::uint64_t parts = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t head_bytes = 0;
 };
 
 void encode_head(engine::ByteWriter& out, const RecordHead& head) {
@@ -35,6 +37,7 @@ void encode_head(engine::ByteWriter& out, const RecordHead& head) {
   out.varint(head.cells);
   out.varint(head.parts);
   out.varint(head.bytes);
+  out.varint(head.head_bytes);
 }
 
 /// Takes the head off `part`.
@@ -46,6 +49,7 @@ std::optional<RecordHead> decode_head(std::string_view& part) {
   head.cells = in.varint();
   head.parts = in.varint_up_to(std::numeric_limits<std::uint16_t>::max());
   head.bytes = in.varint_up_to(head.parts * kLogPartBytes);
+  head.head_bytes = in.varint_up_to(head.bytes);
   if (in.failed() || head.parts == 0) return std::nullopt;
   part = part.substr(part.size() - in.rest());
   return head;
@@ -90,11 +94,7 @@ engine::Result<std::size_t> StreamLog::drain(const Store& store, engine::Engine&
 }
 
 void StreamLog::committed(std::uint64_t sequence) {
-  for (; erased_ > 0; --erased_) {
-    bytes_ -= entries_.front().bytes;
-    cells_ -= entries_.front().cells;
-    entries_.pop_front();
-  }
+  for (; erased_ > 0; --erased_) pop();
   if (drained_.parts == 0) return;
   drained_.sequence = sequence;
   push(drained_);
@@ -108,12 +108,14 @@ void StreamLog::erase(WriteBatch& batch) const {
   batch.erase_range(Table::series, prefix, prefix_end(prefix));
 }
 
-// What is live is not known here; the cells there are, at the bytes that cells take in this log, are near it.
+// What is live is not known here. Near it: the newest head, the series, and the cells there are at the bytes
+// that cells take in this log.
 std::size_t StreamLog::bytes_allowed(const engine::Engine& engine) const {
-  if (cells_ == 0) return kLogSlackBytes;
-  const double bytes_per_cell = static_cast<double>(bytes_) / static_cast<double>(cells_);
-  const double live = static_cast<double>(engine.open_cells()) * bytes_per_cell;
-  return static_cast<std::size_t>(2 * live) + kLogSlackBytes;
+  const double bytes_per_cell = cells_ == 0 ? 0.0 : static_cast<double>(body_) / static_cast<double>(cells_);
+  const double cells = bytes_per_cell * static_cast<double>(engine.open_cells());
+  const std::size_t head = entries_.empty() ? 0 : entries_.back().head_bytes;
+  const std::size_t live = head + engine.series_count() * kSeriesBytes + static_cast<std::size_t>(cells);
+  return 2 * live + kLogSlackBytes;
 }
 
 engine::Result<void> StreamLog::renew_oldest(const Store& store, engine::Engine& engine, WriteBatch& batch) {
@@ -153,12 +155,16 @@ void StreamLog::earn(const engine::Engine& engine, const engine::Changes& change
   const auto anew = static_cast<double>(touched - std::min(touched, touched_)) + 1;
   touched_ = touched;
   const double share = std::min(1.0, anew / static_cast<double>(std::max<std::size_t>(changes.cells, 1)));
-  credit_ += kCleanedPerByte * static_cast<std::size_t>(share * static_cast<double>(changes.record.size()));
+  const std::size_t body = changes.record.size() - std::min(changes.head_bytes, changes.record.size());
+  const auto body_anew = static_cast<std::size_t>(share * static_cast<double>(body));
+  credit_ += kCleanedPerByte * (changes.record.size() - body + body_anew);
 }
 
 void StreamLog::add_record(const engine::Changes& changes, WriteBatch& batch) {
-  RecordHead head{
-      .record_number = changes.record_number, .cells = changes.cells, .bytes = changes.record.size()};
+  RecordHead head{.record_number = changes.record_number,
+                  .cells = changes.cells,
+                  .bytes = changes.record.size(),
+                  .head_bytes = std::min(changes.head_bytes, changes.record.size())};
   const std::size_t all = head_bytes(head) + changes.record.size();
   head.parts = (all + kLogPartBytes - 1) / kLogPartBytes;
   assert(head.parts <= std::numeric_limits<std::uint16_t>::max());
@@ -175,7 +181,8 @@ void StreamLog::add_record(const engine::Changes& changes, WriteBatch& batch) {
   assert(rest.empty());
   drained_ = {.record_number = head.record_number,
               .cells = head.cells,
-              .bytes = changes.record.size(),
+              .bytes = head.bytes,
+              .head_bytes = head.head_bytes,
               .parts = static_cast<std::uint16_t>(head.parts)};
 }
 
@@ -188,8 +195,17 @@ void StreamLog::erase_record(const Entry& entry, WriteBatch& batch) const {
 
 void StreamLog::push(const Entry& entry) {
   bytes_ += entry.bytes;
+  body_ += entry.bytes - entry.head_bytes;
   cells_ += entry.cells;
   entries_.push_back(entry);
+}
+
+void StreamLog::pop() {
+  const Entry& entry = entries_.front();
+  bytes_ -= entry.bytes;
+  body_ -= entry.bytes - entry.head_bytes;
+  cells_ -= entry.cells;
+  entries_.pop_front();
 }
 
 /// Puts the streams together from rows in key order.
@@ -250,7 +266,8 @@ struct StreamLogLoader {
       entry = {.sequence = sequence,
                .record_number = head.record_number,
                .cells = head.cells,
-               .bytes = head.bytes};
+               .bytes = head.bytes,
+               .head_bytes = head.head_bytes};
       owner.records.emplace_back().reserve(std::min<std::uint64_t>(head.bytes, kReservedBytesMax));
       open = &owner;
     }

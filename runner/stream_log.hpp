@@ -49,6 +49,7 @@ class StreamLog {
     std::uint64_t record_number = 0;
     std::uint64_t cells = 0;  // in the record
     std::size_t bytes = 0;
+    std::size_t head_bytes = 0;  // of them: dead as soon as there is a newer record
     std::uint16_t parts = 0;
   };
   [[nodiscard]] std::size_t bytes_allowed(const engine::Engine& engine) const;
@@ -58,11 +59,13 @@ class StreamLog {
   void add_record(const engine::Changes& changes, WriteBatch& batch);
   void erase_record(const Entry& entry, WriteBatch& batch) const;
   void push(const Entry& entry);
+  void pop();
 
   std::string tenant_;
   std::string stream_id_;
   std::deque<Entry> entries_;  // oldest first
   std::size_t bytes_ = 0;      // of entries_
+  std::size_t body_ = 0;       // of entries_, without their heads
   std::uint64_t cells_ = 0;    // of entries_
   Entry drained_;              // not yet committed; parts 0: none
   std::size_t erased_ = 0;     // of the oldest entries, by the batch that is not yet committed

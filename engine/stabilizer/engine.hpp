@@ -83,6 +83,7 @@ struct Changes {
   std::vector<NewSeries> series_added;
   std::vector<SeriesNumber> series_retired; // no cell and no total refers to them any more
   std::size_t cells = 0;                    // in the record
+  std::size_t head_bytes = 0;               // of the record: what every record holds anew, whatever changed
 };
 
 struct CellView {

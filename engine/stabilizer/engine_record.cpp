@@ -60,6 +60,7 @@ Changes Engine::State::drain() {
   ++record_number;
   Record record;
   const std::vector<ScopeId> index = write_head(record);
+  const std::size_t head_bytes = encode_record(record, shape()).size();
   for (const auto& bucket : buckets) {
     if (bucket->dirty.empty()) continue;
     for (const std::uint32_t at : take_dirty(*bucket)) {
@@ -89,7 +90,8 @@ Changes Engine::State::drain() {
           .record = encode_record(record, shape()),
           .series_added = std::exchange(added, {}),
           .series_retired = std::exchange(retired, {}),
-          .cells = record.cells.size()};
+          .cells = record.cells.size(),
+          .head_bytes = head_bytes};
 }
 
 Result<void> Engine::renew(std::string_view bytes) {
