@@ -91,6 +91,13 @@ void Engine::State::unquiet(Entry& entry, Cell& cell, std::uint32_t at_change) {
   if (!cell.has(Cell::kQuiet)) return;
   cell.flags &= ~std::uint32_t{Cell::kQuiet};
   ++entry.unquiet;
+  mark(cell.series);
+}
+
+/// Zeros follow from the newest final value, so where one is final no more an older one may take its place.
+void Engine::State::reopen(Entry& entry) {
+  if (entry.is_final && zeroes()) all_marked = true;
+  entry.is_final = false;
 }
 
 std::uint32_t Engine::State::add_cell(Bucket& bucket, Entry& entry, SeriesId id, Value::Bits value) {

@@ -55,7 +55,7 @@ std::vector<Sample> Engine::State::ingest(const Answer& answer, Time at) {
     for (Entry& entry : bucket->entries) {
       if (!entry.appeared) continue;
       entry.appeared_at = entry.polls;
-      entry.is_final = false;
+      reopen(entry);
     }
   }
   for (const Lane& lane : lanes) find_vanished(lane);
@@ -297,7 +297,7 @@ void Engine::State::admit_cell(const Claim& claim) {
   if (cells >= options.open_cells_max || (!known && series.size() >= options.series_max)) {
     ++stats.rows_over_limit;
     entry.limited = true;
-    entry.is_final = false;
+    reopen(entry);
     bucket.index.erase(claim.series);
     return;
   }
@@ -337,6 +337,7 @@ void Engine::State::vanish(Bucket& bucket, Entry& entry, std::uint32_t at) {
   if (cell.has(flag)) return;
   ++stats.vanished;
   ++entry.missing;
+  mark(cell.series);
   cell.flags |= flag;
   touch(bucket, at);
   const Value::Bits zero{};

@@ -119,6 +119,7 @@ struct Engine::State {
   void touch(Bucket& bucket, std::uint32_t cell);
   void touch(SeriesId id);
   void mark(SeriesId id);
+  void reopen(Entry& entry);
   void unquiet(Entry& entry, Cell& cell, std::uint32_t at_change);
   [[nodiscard]] std::uint32_t add_cell(Bucket& bucket, Entry& entry, SeriesId id, Value::Bits value);
   void sort_by_text(const Bucket& bucket, std::vector<std::uint32_t>& list);
