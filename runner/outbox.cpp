@@ -231,6 +231,12 @@ engine::Result<LedgerPosition> Outbox::after(const LedgerPosition& start, std::u
   return position;
 }
 
+void Outbox::start_over() {
+  seen_.clear();
+  newer_.clear();
+  newer_in_order_.clear();
+}
+
 void Outbox::forget_before(const LedgerPosition& position) {
   while (!newer_in_order_.empty() && newer_in_order_.front().first < position) {
     const auto found = newer_.find(newer_in_order_.front().second);

@@ -54,6 +54,8 @@ class Outbox {
   [[nodiscard]] engine::Result<OutboxBatch> next(const LedgerPosition& start, const OutboxLimits& limits);
   /// The position after `rows` rows of this sink; less when there are less.
   [[nodiscard]] engine::Result<LedgerPosition> after(const LedgerPosition& start, std::uint64_t rows) const;
+  /// As if nothing had been seen: after going back.
+  void start_over();
   /// Everything before it is acknowledged: newer revisions that were waited for have been sent.
   void forget_before(const LedgerPosition& position);
 

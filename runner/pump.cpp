@@ -151,9 +151,8 @@ asio::awaitable<void> Pump::Impl::go_back(Time restarted_at) {
   // Two clocks may disagree: the newest check before the restart was taken with ours.
   const Time since = std::min(restarted_at, healthy_at.value_or(restarted_at)) - options.keep_acked;
   const std::size_t first = first_since(changed.recent, since);
-  std::uint64_t rows = 0;
-  if (first < changed.recent.size()) {
-    for (std::size_t i = first; i < changed.recent.size(); ++i) rows += changed.recent[i].rows;
+  const bool lost_some = first < changed.recent.size();
+  if (lost_some) {
     changed.uncertain_until = std::max({changed.uncertain_until, record.next, batch_end});
     resending_until = std::max(resending_until, record.next);
     changed.next = changed.recent[first].from;
@@ -161,9 +160,13 @@ asio::awaitable<void> Pump::Impl::go_back(Time restarted_at) {
   }
   WriteBatch batch;
   const bool saved = co_await save(std::move(changed), std::move(batch));
-  if (!saved || rows == 0) co_return;
-  rows_seen += rows;
+  if (!saved || !lost_some) co_return;
   went_back = true;
+  // Seen anew, so that an older revision is not sent again after the newer one.
+  outbox.start_over();
+  rows_seen = 0;
+  rows_done = 0;
+  if (auto looked = look_ahead(); !looked) shown.last_error = looked.error().detail;
 }
 
 asio::awaitable<void> Pump::Impl::check_sink() {

@@ -76,7 +76,7 @@ struct Pump::Impl {
   std::optional<engine::Time> healthy_at;  // wall time of the newest check without a restart
   LedgerPosition batch_end;                // of the batch in hand
   LedgerPosition resending_until;          // rows before it were acknowledged by a server that restarted
-  std::uint64_t rows_seen = 0;             // by looking ahead, and again by going back
+  std::uint64_t rows_seen = 0;             // by looking ahead, since start or since it went back
   std::uint64_t rows_done = 0;
   std::uint64_t rows_announced = 0;  // by wake(), not yet seen
   std::vector<DeadLetter> letters;   // of the batch in hand
