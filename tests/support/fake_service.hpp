@@ -1,0 +1,117 @@
+// tests/support/fake_service.hpp: a daemon without store, sources and clock, for what talks to a daemon. Jobs
+// are decided by the registry's own draft; the rest is what the test puts in.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runner/registry_draft.hpp"
+#include "runner/service.hpp"
+#include "tests/support/fake_context.hpp"
+
+namespace settle::test {
+
+class FakeService : public runner::Service {
+ public:
+  engine::Time now = engine::from_epoch_ms(1'782'482'220'000);  // 2026-06-26T13:57:00Z
+  bool store_fails = false;
+  std::string missing;
+  std::map<std::string, runner::JobStatus> statuses;  // by store_path
+  std::map<std::string, runner::ResultView> results;  // by store_path
+  std::vector<runner::PumpStatus> pumps;
+  std::vector<runner::DeadLetter> letters;
+  std::vector<runner::Revision> ledger;
+
+  boost::asio::awaitable<runner::Outcome<runner::Added>> add_job(std::string tenant, std::string json,
+                                                                 bool replace) override {
+    co_return add(tenant, json, replace, runner::Origin::api);
+  }
+  runner::Outcome<runner::Added> add(const std::string& tenant, const std::string& json, bool replace,
+                                     runner::Origin origin) {
+    auto spec = runner::parse_job(json, FakeContext{}, now);
+    if (!spec) return spec.refusal();
+    if (store_fails) return unavailable();
+    runner::RegistryDraft draft = make_draft();
+    auto added = draft.add(tenant, *std::move(spec), origin, replace);
+    if (added) std::move(draft).apply(state_);
+    return added;
+  }
+  boost::asio::awaitable<runner::Outcome<bool>> remove_job(std::string tenant, std::string id) override {
+    if (store_fails) co_return unavailable();
+    runner::RegistryDraft draft = make_draft();
+    auto removed = draft.remove(tenant, id, runner::Origin::api);
+    if (removed) std::move(draft).apply(state_);
+    co_return removed;
+  }
+  [[nodiscard]] const runner::Job* find_job(const std::string& tenant, const std::string& id) const override {
+    return state_.job({tenant, id});
+  }
+  [[nodiscard]] std::vector<const runner::Job*> list_jobs(const std::string& tenant, const std::string& after,
+                                                          std::size_t limit) const override {
+    std::vector<const runner::Job*> page;
+    bool started = after.empty();
+    for (const auto& [of, created, id] : state_.order()) {
+      const runner::Job* job = state_.job({of, id});
+      if (started && of == tenant && page.size() < limit) page.push_back(job);
+      if (runner::list_cursor(*job) == after) started = true;
+    }
+    return page;
+  }
+  [[nodiscard]] runner::JobStatus job_status(const runner::Job& job) const override {
+    const auto known = statuses.find(job.spec.store_path);
+    return known == statuses.end() ? runner::JobStatus{} : known->second;
+  }
+  [[nodiscard]] runner::Outcome<runner::ResultView> result(const std::string& tenant,
+                                                           const std::string& store_path) const override {
+    const auto ready = results.find(store_path);
+    if (ready != results.end()) return ready->second;
+    const runner::Job* job = state_.job_at(tenant, store_path);
+    return runner::Refusal{.kind = runner::Refusal::Kind::not_found,
+                           .field = job == nullptr ? "unknown" : "not_ready",
+                           .detail = "no result at " + store_path,
+                           .job_id = job == nullptr ? "" : job->id};
+  }
+  [[nodiscard]] std::vector<runner::PumpStatus> outbox() const override { return pumps; }
+  [[nodiscard]] std::vector<runner::DeadLetter> dead_letters(const std::string& /*tenant*/,
+                                                             const std::string& sink, std::uint64_t after,
+                                                             std::size_t limit) const override {
+    std::vector<runner::DeadLetter> page;
+    for (const runner::DeadLetter& letter : letters) {
+      if (!sink.empty() && letter.sink != sink) continue;
+      if (letter.number > after && page.size() < limit) page.push_back(letter);
+    }
+    return page;
+  }
+  [[nodiscard]] std::vector<runner::Revision> revisions(const std::string& /*tenant*/,
+                                                        const std::string& job_id, const std::string& series,
+                                                        engine::TimeRange timestamps,
+                                                        std::size_t limit) const override {
+    std::vector<runner::Revision> page;
+    for (const runner::Revision& revision : ledger) {
+      if (revision.job_id != job_id || (!series.empty() && revision.series != series)) continue;
+      if (timestamps.contains(revision.timestamp) && page.size() < limit) page.push_back(revision);
+    }
+    return page;
+  }
+  [[nodiscard]] std::string not_ready() const override { return missing; }
+  [[nodiscard]] std::string metrics_text() const override { return "settle_jobs 1\n"; }
+  [[nodiscard]] engine::Time source_now() const override { return now; }
+
+ private:
+  [[nodiscard]] static runner::Refusal unavailable() {
+    return {
+        .kind = runner::Refusal::Kind::unavailable, .field = {}, .detail = "the store is full", .job_id = {}};
+  }
+  [[nodiscard]] runner::RegistryDraft make_draft() {
+    now += std::chrono::seconds{1};
+    return runner::RegistryDraft(state_, {.wall_now = now,
+                                          .job_grace = std::chrono::hours{24},
+                                          .make_id = [this] { return "id" + std::to_string(++ids_); }});
+  }
+  runner::RegistryState state_;
+  int ids_ = 0;
+};
+
+}  // namespace settle::test
