@@ -49,7 +49,9 @@ class Source {
     for (std::size_t i = 0; i < scopes; ++i) {
       scopes_.push_back(
           {.name = std::string(1, static_cast<char>('a' + i)), .gives_frontier = dice.chance(50)});
-      scopes_.back().lag = dice.one_of<Duration>({0s, 20s, 1min, 90s});
+      scopes_.back().lag = dice.one_of<Duration>({0s, 20s, 1min, 90s, -30s});
+      if (dice.chance(15)) scopes_.back().from = kStart + Duration{dice.below(600'000)};
+      if (dice.chance(10)) scopes_.back().until = kStart + Duration{dice.below(1'200'000)};
     }
     const std::size_t series = 1 + dice.below(6);
     for (std::size_t i = 0; i < series; ++i) {
@@ -64,7 +66,7 @@ class Source {
     for (Scope& scope : scopes_) {
       if (scope.frozen_at && dice_.chance(25)) scope.frozen_at.reset();
       if (!scope.frozen_at && dice_.chance(8)) scope.frozen_at = now;
-      if (dice_.chance(8)) continue;  // it did not answer
+      if (dice_.chance(8) || now < scope.from || now > scope.until) continue;  // it did not answer
       parts.push_back(part_of(scope, now));
     }
     dice_.shuffle(parts);
@@ -76,6 +78,8 @@ class Source {
     std::string name;
     bool gives_frontier = false;
     Duration lag{};
+    Time from = Time::min();
+    Time until = Time::max();  // then it is gone for good
     std::optional<Time> frozen_at = std::nullopt;
   };
 
@@ -86,7 +90,8 @@ class Source {
                      .completeness = engine::Completeness::complete,
                      .frontier = std::nullopt,
                      .rows = {}};
-    if (scope.gives_frontier && !dice_.chance(4)) part.frontier = as_of - scope.lag;
+    if (scope.gives_frontier && !dice_.chance(4))
+      part.frontier = as_of - scope.lag - (dice_.chance(3) ? 2min : 0min);
     if (dice_.chance(8)) part.completeness = engine::Completeness::truncated;
     for (Time bucket = engine::floor_to(part.covered.from, options_.granularity); bucket < part.covered.to;
          bucket += options_.granularity) {
