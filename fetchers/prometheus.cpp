@@ -52,6 +52,10 @@ asio::awaitable<Matrix> decode_in_pool(std::string body, MatrixQuestion question
   co_return decode_matrix(body, question);
 }
 
+engine::Error not_usable(const std::string& source, const std::string& metric, const char* why) {
+  return engine::refused("source '" + source + "': '" + metric + "' " + why);
+}
+
 void append_rows(FetchResult& result, engine::ScopeAnswer& scope, const Matrix& matrix) {
   std::vector<std::string_view> texts;
   texts.reserve(matrix.series.size());
@@ -78,10 +82,10 @@ engine::Result<std::unique_ptr<Fetcher>> PrometheusFetcher::make(PrometheusOptio
   if (options.expressions.empty()) return engine::refused(who + "no metric is configured");
   for (const auto& [metric, expression] : options.expressions) {
     if (!engine::normalize_labels({{std::string(engine::kMetricNameLabel), metric}})) {
-      return engine::refused(who + "'" + metric + "' is not a metric name");
+      return not_usable(options.name, metric, "is not a metric name");
     }
     if (expression.find_first_not_of(" \t\r\n") == std::string::npos) {
-      return engine::refused(who + "the expression of '" + metric + "' is empty");
+      return not_usable(options.name, metric, "has an empty expression");
     }
   }
   if (options.lag < engine::Duration{0}) return engine::refused(who + "the lag is negative");

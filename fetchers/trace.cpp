@@ -37,6 +37,7 @@ std::vector<std::uint32_t> sort_scopes(std::vector<std::string>& scopes, const s
   }
   if (names.empty()) names.insert(default_scope);
   std::vector<std::uint32_t> place;
+  place.reserve(scopes.size());
   for (const std::string& scope : scopes) {
     place.push_back(static_cast<std::uint32_t>(std::distance(names.begin(), names.find(scope))));
   }

@@ -166,6 +166,10 @@ Trace TraceBuilder::finish() && {
   return std::move(trace_);
 }
 
+std::string at(const std::string& name, const char* what, std::size_t number) {
+  return name + what + std::to_string(number) + ": ";
+}
+
 Result<void> add_trace_text(TraceBuilder& builder, std::string_view text, const std::string& name) {
   std::size_t number = 0;
   while (!text.empty()) {
@@ -175,7 +179,7 @@ Result<void> add_trace_text(TraceBuilder& builder, std::string_view text, const 
     const std::size_t first = line.find_first_not_of(" \t\r");
     if (first == std::string_view::npos || line[first] == '#') continue;
     if (std::string wrong = builder.add_line(line); !wrong.empty()) {
-      return engine::refused(name + ":" + std::to_string(number) + ": " + wrong);
+      return engine::refused(at(name, ":", number) + wrong);
     }
   }
   return {};
@@ -194,7 +198,7 @@ Result<void> add_recorded_text(TraceBuilder& builder, std::string_view text, con
   for (const json::value& observation : list->get_array()) {
     ++number;
     if (std::string wrong = builder.add_recorded(observation); !wrong.empty()) {
-      return engine::refused(name + ": observation " + std::to_string(number) + ": " + wrong);
+      return engine::refused(at(name, ": observation ", number) + wrong);
     }
   }
   return {};

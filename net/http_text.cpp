@@ -10,6 +10,7 @@
 namespace settle::net {
 namespace {
 
+constexpr std::string_view kDigits = "0123456789ABCDEF";
 constexpr std::chrono::milliseconds kRetryAfterMax = std::chrono::hours{1};
 
 bool is_unreserved(char c) {
@@ -100,7 +101,6 @@ std::string_view header_value(const std::vector<Header>& headers, std::string_vi
 }
 
 std::string url_encode(std::string_view text) {
-  static constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string encoded;
   encoded.reserve(text.size());
   for (const char c : text) {

@@ -123,7 +123,8 @@ TEST(PrometheusMatrix, FailsOnWhatIsNotAsDocumented) {
                                   R"({"status": "success", "warnings": "x", "data": {}})",
                                   R"({"status": "success", "isPartial": 1, "data": {}})",
                                   R"({"status": "success"})"};
-  for (const std::string& series : bad_series) bodies.push_back(matrix_of(good + "," + series));
+  const std::string before = good + ",";
+  for (const std::string& series : bad_series) bodies.push_back(matrix_of(before + series));
   bodies.push_back(matrix_of(good).substr(0, 90));
   for (const std::string& body : bodies) {
     const Matrix matrix = decode_matrix(body, question());

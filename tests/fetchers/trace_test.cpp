@@ -36,15 +36,17 @@ Trace trace(const std::string& text) {
   return *std::move(parsed);
 }
 
-/// `scope|series|bucket in minutes=value` per row.
+/// `scope|series|bucket in minutes=value`.
+std::string row_text(const std::string& scope, std::string_view series, Time bucket, const Value& value) {
+  return scope + "|" + std::string(series) + "|" + std::to_string(engine::epoch_ms(bucket) / 60'000) + "=" +
+         engine::format_value(value);
+}
+
 std::vector<std::string> rows(const engine::Answer& answer) {
   std::vector<std::string> texts;
   for (const auto& scope : answer.scopes) {
-    for (const auto& row : scope.rows) {
-      texts.push_back(scope.scope + "|" + std::string(row.series) + "|" +
-                      std::to_string(engine::epoch_ms(row.bucket) / 60'000) + "=" +
-                      engine::format_value(row.value));
-    }
+    for (const auto& row : scope.rows)
+      texts.push_back(row_text(scope.scope, row.series, row.bucket, row.value));
   }
   return texts;
 }
@@ -179,8 +181,7 @@ TEST(TraceHistory, AgreesWithAScanOfTheLines) {
       for (const auto& [key, value] : naive) {
         const auto& [scope, bucket, series] = key;
         if (!value) continue;
-        expected.push_back(scope + "|" + series + "|" + std::to_string(engine::epoch_ms(bucket) / 60'000) +
-                           "=" + engine::format_value(*value));
+        expected.push_back(row_text(scope, series, bucket, *value));
       }
       ASSERT_EQ(rows(history.answer_at(range, selector("m"), from_epoch_ms(now))), expected) << text;
     }

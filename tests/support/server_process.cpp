@@ -48,6 +48,7 @@ bool ServerProcess::spawn(const Plan& plan) {
   std::vector<std::string> arguments = plan.arguments(port_, folder_ + "/data");
   arguments.insert(arguments.begin(), plan.program);
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   const std::string log = folder_ + "/log";
@@ -95,7 +96,8 @@ ServerProcess::~ServerProcess() {
 
 std::unique_ptr<ServerProcess> start_victoria_metrics(asio::io_context& context,
                                                       std::vector<std::string> more_arguments) {
-  const char* chosen = std::getenv("SETTLE_VICTORIA_METRICS");
+  const char* chosen =
+      std::getenv("SETTLE_VICTORIA_METRICS");  // NOLINT(concurrency-mt-unsafe): no thread yet
   ServerProcess::Plan plan;
   plan.program = chosen != nullptr ? chosen : SETTLE_TOOLS "/victoria-metrics";
   plan.ready_path = "/health";
