@@ -59,7 +59,7 @@ Retention read_retention(const Section& top, Problems& problems) {
 /// `HOST:PORT` or `[V6]:PORT`; warns when it is more than loopback, for the REST API asks nobody who they
 /// are.
 std::string read_listen(const Section& top, const std::string& fallback, Problems& problems) {
-  const std::string listen = top.text("listen", fallback);
+  std::string listen = top.text("listen", fallback);
   const std::size_t colon = listen.rfind(':');
   const std::string port = colon == std::string::npos ? "" : listen.substr(colon + 1);
   const bool is_port = !port.empty() && port.size() <= 5 &&

@@ -103,7 +103,7 @@ engine::Result<std::vector<EmittedSample>> wait_for_samples(const DemoArguments&
   const auto give_up = Steady::now() + std::chrono::seconds(arguments.wait_seconds);
   const auto job = find_job(arguments);
   if (!job) return job.error();
-  const std::string path = "/api/v1/revisions?job_id=" + net::url_encode(*job) + "&limit=1000";
+  const std::string path = "/api/v1/revisions?job=" + net::url_encode(*job) + "&limit=1000";
   std::size_t told = 0;
   while (true) {
     const auto body = get(arguments.server, path);

@@ -12,8 +12,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr engine::Duration kMinute = std::chrono::minutes{1};
-
 /// A number as JSON has it, or a text that is one.
 engine::Result<engine::Value> value_of(const json::value& value) {
   return engine::parse_value(value.is_string() ? std::string(value.get_string()) : json::serialize(value));
