@@ -180,6 +180,17 @@ TEST_F(HttpClientTest, CallsARefusedConnectionUnreachable) {
   EXPECT_NE(result.detail.find(std::to_string(port)), std::string::npos) << result.detail;
 }
 
+TEST_F(HttpClientTest, CallsAServerWithoutTlsUnreachableOverHttps) {
+  ScriptedServer plain(context_, {});
+  ClientRequest request{.endpoint = {.url = "https://127.0.0.1:" + std::to_string(plain.port())}};
+  request.timeout = milliseconds{500};  // the peer waits for the end of a head that never comes
+  EXPECT_EQ(send(request).error, TransportError::unreachable);
+  request.endpoint.ca_file = "/nonexistent/ca.pem";
+  const ClientResult result = send(request);
+  EXPECT_EQ(result.error, TransportError::unreachable);
+  EXPECT_NE(result.detail.find("/nonexistent/ca.pem"), std::string::npos) << result.detail;
+}
+
 TEST_F(HttpClientTest, SpeaksOnlyHttpToTheHostsItWasGiven) {
   EXPECT_EQ(get("file:///etc/hostname").error, TransportError::unreachable);
   EXPECT_EQ(get("ftp://127.0.0.1").error, TransportError::unreachable);
