@@ -41,12 +41,9 @@ asio::awaitable<void> wait_until_ready(asio::io_context* context, std::string ur
 
 }  // namespace
 
-bool ServerProcess::spawn(const Plan& plan) {
-  std::string name = testing::TempDir() + "settle_server_XXXXXX";
-  if (::mkdtemp(name.data()) == nullptr) return false;
-  folder_ = name;
-  std::vector<std::string> arguments = plan.arguments(port_, folder_ + "/data");
-  arguments.insert(arguments.begin(), plan.program);
+bool ServerProcess::spawn() {
+  std::vector<std::string> arguments = plan_.arguments(port_, folder_ + "/data");
+  arguments.insert(arguments.begin(), plan_.program);
   std::vector<char*> argv;
   argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -72,24 +69,39 @@ std::string ServerProcess::last_words() const {
   return all.size() > 2'000 ? all.substr(all.size() - 2'000) : all;
 }
 
-std::unique_ptr<ServerProcess> ServerProcess::start(asio::io_context& context, const Plan& plan) {
-  std::unique_ptr<ServerProcess> server(new ServerProcess);
-  server->port_ = unused_port(context);
+bool ServerProcess::come_up(asio::io_context& context) {
   bool ready = false;
-  if (server->spawn(plan)) {
-    auto waiting = wait_until_ready(&context, server->url() + plan.ready_path, server->pid_, &ready);
+  if (spawn()) {
+    auto waiting = wait_until_ready(&context, url() + plan_.ready_path, pid_, &ready);
     (void)run_until_done(context, std::move(waiting), std::chrono::minutes{1});
   }
-  if (ready) return server;
-  ADD_FAILURE() << plan.program << " did not come up: " << server->last_words();
-  return nullptr;
+  if (!ready) ADD_FAILURE() << plan_.program << " did not come up: " << last_words();
+  return ready;
+}
+
+std::unique_ptr<ServerProcess> ServerProcess::start(asio::io_context& context, const Plan& plan) {
+  std::unique_ptr<ServerProcess> server(new ServerProcess);
+  server->plan_ = plan;
+  server->port_ = unused_port(context);
+  std::string name = testing::TempDir() + "settle_server_XXXXXX";
+  if (::mkdtemp(name.data()) != nullptr) server->folder_ = name;
+  return server->come_up(context) ? std::move(server) : nullptr;
+}
+
+void ServerProcess::kill() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+bool ServerProcess::restart(asio::io_context& context) {
+  kill();
+  return come_up(context);
 }
 
 ServerProcess::~ServerProcess() {
-  if (pid_ > 0) {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
+  kill();
   std::error_code ignored;
   if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
 }
@@ -101,11 +113,11 @@ std::unique_ptr<ServerProcess> start_victoria_metrics(asio::io_context& context,
   ServerProcess::Plan plan;
   plan.program = chosen != nullptr ? chosen : SETTLE_TOOLS "/victoria-metrics";
   plan.ready_path = "/health";
-  plan.arguments = [&](unsigned short port, const std::string& folder) {
+  plan.arguments = [more = std::move(more_arguments)](unsigned short port, const std::string& folder) {
     std::vector<std::string> arguments{"-httpListenAddr=127.0.0.1:" + std::to_string(port),
                                        "-storageDataPath=" + folder, "-retentionPeriod=100y",
                                        "-memory.allowedBytes=64MB"};
-    arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
+    arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   };
   if (::access(plan.program.c_str(), X_OK) != 0) {

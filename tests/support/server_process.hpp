@@ -29,11 +29,19 @@ class ServerProcess {
   [[nodiscard]] unsigned short port() const { return port_; }
   [[nodiscard]] int pid() const { return pid_; }
 
+  /// Ends it with SIGKILL; its folder stays.
+  void kill();
+  /// After kill(): the same program on the same port and folder. False, and the test fails, when it does not
+  /// come up.
+  [[nodiscard]] bool restart(boost::asio::io_context& context);
+
  private:
   ServerProcess() = default;
-  [[nodiscard]] bool spawn(const Plan& plan);
+  [[nodiscard]] bool spawn();
+  [[nodiscard]] bool come_up(boost::asio::io_context& context);
   [[nodiscard]] std::string last_words() const;
 
+  Plan plan_;
   int pid_ = -1;
   unsigned short port_ = 0;
   std::string folder_;

@@ -1,0 +1,149 @@
+#include "sinks/file.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <sstream>
+
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+#include "sinks/builtin.hpp"
+#include "tests/support/loopback.hpp"
+
+namespace settle::sinks {
+namespace {
+
+namespace asio = boost::asio;
+
+Row row(std::string series, std::uint64_t value, std::uint32_t revision = 1) {
+  Row one;
+  one.series = std::move(series);
+  one.timestamp = engine::from_epoch_ms(1'782'493'020'000);
+  one.value = engine::Value::count(value);
+  one.revision = revision;
+  one.reason = revision == 1 ? engine::Reason::settled : engine::Reason::correction;
+  return one;
+}
+
+asio::awaitable<void> push_into(Sink* sink, std::vector<Row> rows, PushOutcome* outcome) {
+  *outcome = co_await sink->push(std::move(rows));
+}
+asio::awaitable<void> holds_into(Sink* sink, std::vector<Row> rows, engine::Result<std::vector<bool>>* held) {
+  *held = co_await sink->holds(std::move(rows));
+}
+
+struct FileSinkTest : ::testing::Test {
+  FileSinkTest() {
+    std::string name = (std::filesystem::temp_directory_path() / "settle_file_XXXXXX").string();
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    directory = name;
+    path = name + "/out.jsonl";
+  }
+  ~FileSinkTest() override { std::filesystem::remove_all(directory); }
+  std::unique_ptr<FileSink> open() {
+    auto sink = FileSink::open(path);
+    EXPECT_TRUE(sink) << sink.error().detail;
+    return std::move(*sink);
+  }
+  PushVerdict push(FileSink& sink, std::vector<Row> rows) {
+    PushOutcome outcome;
+    EXPECT_TRUE(test::run_until_done(context, push_into(&sink, std::move(rows), &outcome)));
+    return outcome.verdict;
+  }
+  std::vector<bool> holds(FileSink& sink, std::vector<Row> rows) {
+    engine::Result<std::vector<bool>> held;
+    EXPECT_TRUE(test::run_until_done(context, holds_into(&sink, std::move(rows), &held)));
+    EXPECT_TRUE(held);
+    return *held;
+  }
+  std::string text() const {
+    std::ifstream in{path};
+    std::ostringstream all;
+    all << in.rdbuf();
+    return all.str();
+  }
+  void append(const std::string& bytes) const { std::ofstream{path, std::ios::app} << bytes; }
+
+  asio::io_context context;
+  std::string directory;
+  std::string path;
+};
+
+constexpr const char* kLine =
+    "{\"series\": {\"__name__\":\"m\",\"a\":\"x\"}, \"timestamp\": 1782493020000, \"value\": 7, "
+    "\"revision\": 1, "
+    "\"reason\": \"settled\"}\n";
+
+TEST_F(FileSinkTest, AppendsOneLinePerRevision) {
+  auto sink = open();
+  EXPECT_EQ(push(*sink, {row("m{a=\"x\"}", 7), row("m{a=\"x\"}", 8, 2)}), PushVerdict::accepted);
+  EXPECT_EQ(text(),
+            std::string{kLine} +
+                "{\"series\": {\"__name__\":\"m\",\"a\":\"x\"}, \"timestamp\": 1782493020000, \"value\": 8, "
+                "\"revision\": 2, \"reason\": \"correction\"}\n");
+  EXPECT_EQ(sink->capabilities().overwrite, Overwrite::append_log);
+}
+
+TEST_F(FileSinkTest, CutsALastLineThatACrashLeftWithoutItsEnd) {
+  push(*open(), {row("m{a=\"x\"}", 7)});
+  append("{\"series\": {\"__na");
+  auto sink = open();
+  EXPECT_EQ(text(), kLine);
+  push(*sink, {row("m{a=\"x\"}", 7)});
+  EXPECT_EQ(text(), std::string{kLine} + kLine);
+}
+
+TEST_F(FileSinkTest, CutsAFileThatHoldsNothingButATornLine) {
+  append(std::string(3u << 20, 'x'));
+  auto sink = open();
+  EXPECT_EQ(text(), "");
+}
+
+TEST_F(FileSinkTest, HoldsExactlyTheRevisionsWhoseLinesAreThere) {
+  auto sink = open();
+  push(*sink, {row("m{a=\"x\"}", 7)});
+  EXPECT_EQ(holds(*sink, {row("m{a=\"x\"}", 7), row("m{a=\"x\"}", 7, 2), row("m{a=\"x\"}", 8), row("n", 7)}),
+            (std::vector<bool>{true, false, false, false}));
+}
+
+TEST_F(FileSinkTest, LooksAtTheEndOfALongFileOnly) {
+  auto sink = open();
+  std::vector<Row> rows;
+  for (std::uint64_t i = 0; i < 15'000; ++i) rows.push_back(row("m{a=\"x\"}", i));
+  push(*sink, rows);
+  const auto held = holds(*sink, {rows.front(), rows[6'000], rows.back()});
+  EXPECT_TRUE(held[1]);
+  EXPECT_TRUE(held[2]);
+}
+
+TEST_F(FileSinkTest, HasOneWriter) {
+  auto sink = open();
+  const auto second = FileSink::open(path);
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().detail.find(path), std::string::npos);
+}
+
+TEST_F(FileSinkTest, RefusesADirectoryAndValuesThatJsonCannotSay) {
+  EXPECT_FALSE(FileSink::open(directory));
+  auto sink = open();
+  Row nan = row("m", 1);
+  nan.value = engine::Value::number(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_TRUE(sink->refuse(nan, {}));
+  EXPECT_FALSE(sink->refuse(row("m", 1), {}));
+}
+
+TEST(Builtin, AcceptsEverythingAndReplaces) {
+  asio::io_context context;
+  Builtin sink;
+  PushOutcome outcome;
+  outcome.verdict = PushVerdict::retry;
+  EXPECT_TRUE(test::run_until_done(context, push_into(&sink, {row("m", 1)}, &outcome)));
+  EXPECT_EQ(outcome.verdict, PushVerdict::accepted);
+  EXPECT_EQ(sink.capabilities().overwrite, Overwrite::last_wins);
+  EXPECT_TRUE(sink.capabilities().durable_when_acknowledged);
+}
+
+}  // namespace
+}  // namespace settle::sinks

@@ -1,0 +1,213 @@
+#include "sinks/victoriametrics.hpp"
+
+#include <deque>
+#include <map>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <gmock/gmock.h>
+
+#include "net/http_server.hpp"
+#include "tests/support/loopback.hpp"
+
+namespace settle::sinks {
+namespace {
+
+namespace asio = boost::asio;
+using ::testing::HasSubstr;
+
+const engine::Time kNow = engine::from_epoch_ms(1'800'000'000'000);
+
+struct Script {
+  std::map<std::string, net::ServerResponse> answers;  // by path
+  std::vector<net::ServerRequest> asked;
+  bool mute = false;
+};
+
+asio::awaitable<net::ServerResponse> play(Script* script, net::ServerRequest request) {
+  script->asked.push_back(request);
+  if (script->mute) {
+    const auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer never{executor, std::chrono::hours{1}};
+    co_await never.async_wait(asio::use_awaitable);
+  }
+  const auto found = script->answers.find(request.path);
+  net::ServerResponse none;
+  none.status = 400;
+  none.body = "unsupported path requested: \"" + request.path + "\"";
+  co_return found == script->answers.end() ? none : found->second;
+}
+
+net::ServerResponse answer(int status, std::string body = "", std::vector<net::Header> headers = {}) {
+  net::ServerResponse response;
+  response.status = status;
+  response.body = std::move(body);
+  response.headers = std::move(headers);
+  return response;
+}
+
+net::ServerResponse refuse(int status, std::string detail) {
+  return answer(status, std::move(detail));
+}
+
+Row row(std::string series, std::uint64_t value) {
+  Row one;
+  one.series = std::move(series);
+  one.timestamp = kNow;
+  one.value = engine::Value::count(value);
+  return one;
+}
+
+asio::awaitable<void> push_into(Sink* sink, std::vector<Row> rows, PushOutcome* outcome) {
+  *outcome = co_await sink->push(std::move(rows));
+}
+asio::awaitable<void> check_into(Sink* sink, SinkHealth* health) {
+  *health = co_await sink->check();
+}
+asio::awaitable<void> holds_into(Sink* sink, std::vector<Row> rows, engine::Result<std::vector<bool>>* held) {
+  *held = co_await sink->holds(std::move(rows));
+}
+
+struct VictoriaMetricsTest : ::testing::Test {
+  VictoriaMetricsTest() {
+    Script* at = &script;
+    server = std::make_unique<net::HttpServer>(
+        context.get_executor(), net::ServerLimits{},
+        [at](net::ServerRequest request) { return play(at, std::move(request)); }, refuse);
+    EXPECT_EQ(server->listen("127.0.0.1:0"), "");
+    options.name = "tsdb";
+    options.endpoint.url = "http://127.0.0.1:" + std::to_string(server->port());
+    script.answers["/health"] = answer(200, "OK");
+    script.answers["/metrics"] = answer(200, "vm_app_version{version=\"\", short_version=\"\"} 1\n");
+    script.answers["/internal/force_flush"] = answer(200);
+  }
+  PushOutcome push(std::vector<Row> rows) {
+    VictoriaMetrics sink{client, options};
+    PushOutcome outcome;
+    EXPECT_TRUE(test::run_until_done(context, push_into(&sink, std::move(rows), &outcome)));
+    return outcome;
+  }
+  SinkHealth check() {
+    VictoriaMetrics sink{client, options};
+    SinkHealth health;
+    EXPECT_TRUE(test::run_until_done(context, check_into(&sink, &health)));
+    return health;
+  }
+  engine::Result<std::vector<bool>> holds(std::vector<Row> rows) {
+    VictoriaMetrics sink{client, options};
+    engine::Result<std::vector<bool>> held;
+    EXPECT_TRUE(test::run_until_done(context, holds_into(&sink, std::move(rows), &held)));
+    return held;
+  }
+
+  asio::io_context context;
+  net::HttpClient client{context.get_executor()};
+  Script script;
+  std::unique_ptr<net::HttpServer> server;
+  VictoriaMetricsOptions options;
+};
+
+TEST_F(VictoriaMetricsTest, PostsJsonLinesToTheImportPath) {
+  script.answers["/api/v1/import"] = answer(204);
+  EXPECT_EQ(push({row("m{a=\"x\"}", 5)}).verdict, PushVerdict::accepted);
+  ASSERT_EQ(script.asked.size(), 1u);
+  EXPECT_EQ(script.asked[0].method, "POST");
+  EXPECT_EQ(script.asked[0].body,
+            "{\"metric\":{\"__name__\":\"m\",\"a\":\"x\"},\"values\":[5],\"timestamps\":[1800000000000]}\n");
+}
+
+TEST_F(VictoriaMetricsTest, PassesOnRetryAfter) {
+  script.answers["/api/v1/import"] = answer(429, "slow down", {{"Retry-After", "9"}});
+  const PushOutcome outcome = push({row("m", 5)});
+  EXPECT_EQ(outcome.verdict, PushVerdict::retry);
+  EXPECT_EQ(outcome.retry_after, std::chrono::seconds{9});
+  EXPECT_THAT(outcome.detail, HasSubstr("slow down"));
+}
+
+TEST_F(VictoriaMetricsTest, TakesAWrongPathForAMistakeInTheConfiguration) {
+  options.endpoint.url += "/prefix";
+  const PushOutcome outcome = push({row("m", 5)});
+  EXPECT_EQ(outcome.verdict, PushVerdict::misconfigured);
+  EXPECT_THAT(outcome.detail, HasSubstr("url"));
+}
+
+TEST_F(VictoriaMetricsTest, DoesNotKnowWhatBecameOfARequestThatWasCut) {
+  test::ScriptedServer cutting{context, {{.answer = ""}}};
+  options.endpoint.url = cutting.url();
+  EXPECT_EQ(push({row("m", 5)}).verdict, PushVerdict::uncertain);
+}
+
+TEST_F(VictoriaMetricsTest, DoesNotKnowWhatBecameOfARequestThatTimedOut) {
+  script.mute = true;
+  options.timeout = std::chrono::milliseconds{50};
+  EXPECT_EQ(push({row("m", 5)}).verdict, PushVerdict::uncertain);
+}
+
+TEST_F(VictoriaMetricsTest, MaySendAgainWhenNobodyListens) {
+  options.endpoint.url = "http://127.0.0.1:" + std::to_string(test::unused_port(context));
+  EXPECT_EQ(push({row("m", 5)}).verdict, PushVerdict::retry);
+  const SinkHealth health = check();
+  EXPECT_FALSE(health.reachable);
+  EXPECT_THAT(health.server, HasSubstr("/health"));
+}
+
+TEST_F(VictoriaMetricsTest, SaysWhatTheServerIsAndWhatThatMeans) {
+  const SinkHealth old = check();
+  EXPECT_TRUE(old.reachable);
+  EXPECT_EQ(old.capabilities.overwrite, Overwrite::none);
+  EXPECT_TRUE(old.capabilities.can_read_back);
+  EXPECT_FALSE(old.capabilities.durable_when_acknowledged);
+  EXPECT_THAT(old.server, HasSubstr("counts as old"));
+  script.answers["/metrics"] =
+      answer(200,
+             "vm_app_version{version=\"x\", short_version=\"v1.93.0\"} 1\nvm_app_start_timestamp 1700000000\n"
+             "flag{name=\"dedup.minScrapeInterval\", value=\"1ms\", is_set=\"true\"} 1\n");
+  const SinkHealth fresh = check();
+  EXPECT_EQ(fresh.capabilities.overwrite, Overwrite::max_wins);
+  EXPECT_EQ(fresh.started_at, engine::from_epoch_ms(1'700'000'000'000));
+  EXPECT_NE(fresh.meaning, old.meaning);
+}
+
+TEST_F(VictoriaMetricsTest, CannotReadBackBehindAGatewayThatHidesTheExport) {
+  script.answers["/metrics"] = answer(403);
+  script.answers["/api/v1/export"] = answer(403);
+  EXPECT_FALSE(check().capabilities.can_read_back);
+  script.answers["/api/v1/export"] = answer(200);
+  EXPECT_TRUE(check().capabilities.can_read_back);
+}
+
+TEST_F(VictoriaMetricsTest, IsNotReachableWhileTheServerFails) {
+  script.answers["/health"] = answer(503, "starting");
+  EXPECT_FALSE(check().reachable);
+}
+
+TEST_F(VictoriaMetricsTest, FindsInTheExportWhatItHolds) {
+  script.answers["/api/v1/export"] =
+      answer(200, "{\"metric\":{\"__name__\":\"m\"},\"values\":[5],\"timestamps\":[1800000000000]}\n");
+  const auto held = holds({row("m", 5), row("n", 5), row("m", 6)});
+  ASSERT_TRUE(held) << held.error().detail;
+  EXPECT_THAT(*held, ::testing::ElementsAre(true, false, false));
+  EXPECT_EQ(script.asked.at(0).path, "/internal/force_flush") << "fresh rows are made visible first";
+}
+
+TEST_F(VictoriaMetricsTest, AsksForManySeriesInSeveralQueries) {
+  script.answers["/api/v1/export"] = answer(200);
+  std::vector<Row> rows;
+  for (int i = 0; i < 600; ++i) rows.push_back(row("m{i=\"" + std::to_string(i) + "\"}", 5));
+  const auto held = holds(rows);
+  ASSERT_TRUE(held);
+  EXPECT_EQ(held->size(), 600u);
+  EXPECT_EQ(script.asked.size(), 4u);
+}
+
+TEST_F(VictoriaMetricsTest, DoesNotGuessWhenTheExportFails) {
+  script.answers["/api/v1/export"] = answer(500, "storage trouble");
+  const auto held = holds({row("m", 5)});
+  ASSERT_FALSE(held);
+  EXPECT_THAT(held.error().detail, HasSubstr("storage trouble"));
+}
+
+}  // namespace
+}  // namespace settle::sinks
