@@ -1,5 +1,10 @@
 #include "runner/metrics.hpp"
 
+#include <string>
+
+#include "engine/stabilizer/sample.hpp"
+#include "fetchers/fetcher.hpp"
+
 namespace settle::runner {
 namespace {
 
@@ -45,16 +50,20 @@ Metrics::Metrics()
       sink_requests(
           counters(registry, "settle_sink_requests_total", "Requests made to a sink, by sink and outcome.")),
       commit_seconds(histogram(registry, "settle_store_commit_seconds",
-                               "Time of one transaction of the store, fdatasync included.", kCommitBounds)),
+                               "Time of the commit of one tick, fdatasync included.", kCommitBounds)),
       commit_bytes(counter(registry, "settle_store_commit_bytes_total",
-                           "Bytes of keys and values in committed batches.")) {
+                           "Bytes of keys and values in the commits of ticks.")) {
   // A series that appears only with its first event is invisible to rate(): all of them exist from the start.
-  for (const char* reason : {"settled", "ttl", "correction", "flush", "backfill"}) {
-    samples.Add({{"reason", reason}});
+  using engine::Reason;
+  for (const Reason reason :
+       {Reason::settled, Reason::ttl, Reason::correction, Reason::flush, Reason::backfill}) {
+    samples.Add({{"reason", std::string{engine::reason_text(reason)}}});
   }
-  for (const char* reason :
-       {"unreachable", "timed_out", "status", "malformed", "partial", "too_large", "stopped"}) {
-    pull_errors.Add({{"reason", reason}});
+  using fetchers::FetchFailure;
+  for (const FetchFailure failure :
+       {FetchFailure::unreachable, FetchFailure::timed_out, FetchFailure::status, FetchFailure::malformed,
+        FetchFailure::partial, FetchFailure::too_large, FetchFailure::stopped}) {
+    pull_errors.Add({{"reason", std::string{fetchers::failure_text(failure)}}});
   }
 }
 

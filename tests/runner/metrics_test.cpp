@@ -1,5 +1,6 @@
 #include "runner/metrics.hpp"
 
+#include <fstream>
 #include <set>
 #include <sstream>
 #include <string>
@@ -7,6 +8,8 @@
 
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
+
+#include "runner/gauges.hpp"
 
 namespace settle::runner {
 namespace {
@@ -59,6 +62,22 @@ TEST(Metrics, EveryNameIsOneOfTheContractOrStartsWithSettle) {
     EXPECT_TRUE(ours) << one.name;
     EXPECT_FALSE(one.help.empty()) << one.name;
   }
+}
+
+TEST(Metrics, TheDocumentListsExactlyTheNamesThatAreServed) {
+  Metrics metrics;
+  metrics.rows_sent.Add({{"sink", "s"}, {"outcome", "accepted"}});  // a family without series is not collected
+  metrics.sink_requests.Add({{"sink", "s"}, {"outcome", "accepted"}});
+  std::set<std::string> served;
+  for (const auto& one : metrics.registry.Collect()) served.insert(one.name);
+  for (const auto& one : gauge_families({}, 0, {}, {})) served.insert(one.name);
+
+  std::set<std::string> listed;
+  std::ifstream document(SETTLE_METRICS_DOC);
+  for (std::string line; std::getline(document, line);) {
+    if (line.rfind("| `", 0) == 0) listed.insert(line.substr(3, line.find('`', 3) - 3));
+  }
+  EXPECT_EQ(listed, served);
 }
 
 }  // namespace
