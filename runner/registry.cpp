@@ -192,6 +192,9 @@ Result<void> Registry::load() {
     if (!job) return fail("job " + key->second, job.error().detail);
     const Stream* stream = state.stream({key->first, job->stream_id});
     if (stream == nullptr) return fail("job " + key->second, "its stream is not in the store");
+    Stream polled = *stream;
+    poll_also_for(*job, polled);
+    state.put(std::move(polled));
     state.put(*std::move(job));
     return true;
   });

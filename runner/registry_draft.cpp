@@ -158,6 +158,12 @@ const Job* RegistryDraft::rival(const std::string& tenant, const JobSpec& spec) 
   return nullptr;
 }
 
+void poll_also_for(const Job& job, Stream& stream) {
+  const engine::Duration wanted = job.spec.poll_interval;
+  const bool first = stream.poll_interval == engine::Duration{};
+  stream.poll_interval = first ? wanted : std::min(stream.poll_interval, wanted);
+}
+
 void RegistryDraft::put_stream(Stream stream) {
   std::sort(stream.job_ids.begin(), stream.job_ids.end());
   StreamRecord record{.identity = stream.identity, .views = {}, .rests_until = stream.rests_until};
@@ -166,9 +172,7 @@ void RegistryDraft::put_stream(Stream stream) {
     const Job* one = job({stream.tenant, id});
     assert(one != nullptr);
     record.views.push_back({.job_id = id, .epoch = one->epoch});
-    const engine::Duration wanted = one->spec.poll_interval;
-    const bool first = stream.poll_interval == engine::Duration{};
-    stream.poll_interval = first ? wanted : std::min(stream.poll_interval, wanted);
+    poll_also_for(*one, stream);
   }
   stream.record = encode_stream(record);
   streams_[{stream.tenant, stream.id}] = std::move(stream);

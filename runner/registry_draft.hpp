@@ -49,6 +49,9 @@ class RegistryState {
   Order order_;
 };
 
+/// A stream is polled as often as the most impatient of its jobs asks.
+void poll_also_for(const Job& job, Stream& stream);
+
 /// Changes laid over a state, which does not change while the draft lives. After a refusal a draft is of no
 /// use.
 class RegistryDraft {
