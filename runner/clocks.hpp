@@ -1,8 +1,10 @@
-// runner/clocks.hpp: the two injected clocks. Source time can start anywhere and run fast; steady time cannot.
+// runner/clocks.hpp: the two injected clocks. Source time can start anywhere and run fast; steady time
+// cannot.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
+
+#include <boost/asio/awaitable.hpp>
 
 #include "engine/model/time.hpp"
 

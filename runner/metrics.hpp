@@ -16,12 +16,13 @@ struct Metrics {
   prometheus::Histogram& job_duration_seconds;  // asapquery_precompute_job_duration_seconds
   prometheus::Counter& cache_hits;              // asapquery_precompute_cache_hits_total
   prometheus::Counter& cache_misses;            // asapquery_precompute_cache_misses_total
-  prometheus::Family<prometheus::Counter>& pull_errors;  // asapquery_precompute_sketch_pull_errors_total{reason}
-  prometheus::Family<prometheus::Counter>& samples;      // settle_samples_total{reason}
-  prometheus::Family<prometheus::Counter>& rows_sent;    // settle_sink_rows_total{sink,outcome}
+  prometheus::Family<prometheus::Counter>&
+      pull_errors;                                   // asapquery_precompute_sketch_pull_errors_total{reason}
+  prometheus::Family<prometheus::Counter>& samples;  // settle_samples_total{reason}
+  prometheus::Family<prometheus::Counter>& rows_sent;      // settle_sink_rows_total{sink,outcome}
   prometheus::Family<prometheus::Counter>& sink_requests;  // settle_sink_requests_total{sink,outcome}
-  prometheus::Histogram& commit_seconds;        // settle_store_commit_seconds
-  prometheus::Counter& commit_bytes;            // settle_store_commit_bytes_total
+  prometheus::Histogram& commit_seconds;                   // settle_store_commit_seconds
+  prometheus::Counter& commit_bytes;                       // settle_store_commit_bytes_total
 };
 
 }  // namespace settle::runner

@@ -47,11 +47,22 @@ bool mark_is_due(const ReadTransaction& view, Time wall) {
   return !recent;
 }
 
-void forget_dead_letters(const ReadTransaction& view, Time before, WriteBatch& batch) {
+std::uint64_t bytes_of(const StoreStat& stat, Table table) {
+  for (const TableStat& one : stat.tables) {
+    if (one.table == table) {
+      return one.bytes;
+    }
+  }
+  return 0;
+}
+
+/// What was refused before `before`, and as many of the oldest of each sink as make room for `surplus` bytes.
+void forget_dead_letters(const ReadTransaction& view, Time before, std::uint64_t surplus, WriteBatch& batch) {
   std::size_t erased = 0;
   view.scan(Table::dead_letters, {}, {}, [&](std::string_view key, std::string_view value) {
     const engine::Result<DeadLetter> letter = decode_dead_letter(value);
-    if (letter && letter->refused_at < before) {
+    if (surplus > 0 || (letter && letter->refused_at < before)) {
+      surplus -= std::min<std::uint64_t>(surplus, key.size() + value.size());
       batch.erase(Table::dead_letters, std::string{key});
       erased += 1;
     }
@@ -88,6 +99,7 @@ asio::awaitable<void> Runner::Impl::maintain_once() {
   }
   WriteBatch batch;
   const Time wall = clocks.wall_now();
+  const StoreStat stat = store.stat();
   {
     const ReadTransaction view = store.read();
     std::string cut = key_u64(sequence_at(view, wall - options.keep_ledger));
@@ -100,9 +112,11 @@ asio::awaitable<void> Runner::Impl::maintain_once() {
     batch.erase_range(Table::meta, std::string{kMarkPrefix},
                       mark_key(wall - options.keep_ledger - kMarkEvery));
     if (mark_is_due(view, wall)) {
-      batch.put(Table::meta, mark_key(wall), key_u64(store.stat().last_sequence));
+      batch.put(Table::meta, mark_key(wall), key_u64(stat.last_sequence));
     }
-    forget_dead_letters(view, wall - options.keep_dead_letters, batch);
+    const std::uint64_t dead_bytes = bytes_of(stat, Table::dead_letters);
+    const std::uint64_t surplus = dead_bytes - std::min(dead_bytes, options.dead_letter_bytes_max);
+    forget_dead_letters(view, wall - options.keep_dead_letters, surplus, batch);
     forget_served(view, options.tenant, registry, batch);
   }
   const engine::Result<Committed> done = co_await store.commit(std::move(batch));

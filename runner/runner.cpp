@@ -51,6 +51,10 @@ std::string Runner::Impl::why_paused(const Stream& stream) const {
       if (found != sinks.end() && found->second.pump->full()) {
         return "the queue of sink " + name + " is full: see /api/v1/outbox";
       }
+      const SinkFacts facts = sink(name);
+      if (job->spec.engine.corrections == engine::Corrections::repush && facts.exists && !facts.overwrites) {
+        return facts.why_not + ", which `corrections: repush` needs: restore it, or post the job with `hold`";
+      }
     }
   }
   return {};
@@ -203,6 +207,21 @@ void Runner::stop() {
     part.pump->stop();
   }
   impl_->clocks.stop();
+}
+
+bool Runner::at_rest() const {
+  if (impl_->scheduler.ticking() > 0) {
+    return false;
+  }
+  for (const auto& [name, part] : impl_->sinks) {
+    const PumpStatus status = part.pump->status();
+    const bool waits = status.state == PumpState::backing_off || status.state == PumpState::misconfigured ||
+                       status.state == PumpState::stopped;
+    if (!waits && (status.state != PumpState::idle || status.rows_waiting > 0)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 Service& Runner::service() {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,6 +34,7 @@ struct RunnerOptions {
   std::chrono::milliseconds job_grace{std::chrono::hours{24}};
   std::chrono::milliseconds keep_ledger{std::chrono::hours{24 * 30}};
   std::chrono::milliseconds keep_dead_letters{std::chrono::hours{24 * 7}};
+  std::uint64_t dead_letter_bytes_max = 1ull << 30;
 };
 
 struct SourceEntry {
@@ -64,6 +66,8 @@ class Runner {
   /// Until stop(), then until ticks and pumps have ended.
   boost::asio::awaitable<void> run();
   void stop();
+  /// No tick is at work, and every pump waits: for work, for its sink, or for an operator.
+  [[nodiscard]] bool at_rest() const;
 
   [[nodiscard]] Service& service();
 

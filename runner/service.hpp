@@ -1,12 +1,13 @@
 // runner/service.hpp: what the outside may ask of a running daemon; `api` knows the runner only by this.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <boost/asio/awaitable.hpp>
 
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
@@ -24,15 +25,15 @@ enum class JobState : std::uint8_t { starting, running, limited, paused, failing
 
 struct JobStatus {
   JobState state = JobState::starting;
-  std::string last_error;                   // "" : the last tick was fine
+  std::string last_error;  // "" : the last tick was fine
   std::optional<engine::Time> last_error_at;
-  std::optional<engine::Duration> lag;      // source now - end of the newest final bucket
+  std::optional<engine::Duration> lag;  // source now - end of the newest final bucket
   std::uint64_t open_cells = 0;
   std::uint64_t series = 0;
-  std::optional<engine::Time> next_tick;    // source time
+  std::optional<engine::Time> next_tick;  // source time
   std::optional<engine::Time> frontier;
   engine::Time live_from{};
-  std::uint64_t samples = 0;                // emitted since start
+  std::uint64_t samples = 0;  // emitted since start
   double unpropagated = 0;
   std::uint64_t gaps_open = 0;
 };
@@ -74,7 +75,8 @@ struct Revision {  // one emitted sample, from the ledger
 class Service {
  public:
   virtual ~Service() = default;
-  virtual boost::asio::awaitable<Outcome<Added>> add_job(std::string tenant, std::string json, bool replace) = 0;
+  virtual boost::asio::awaitable<Outcome<Added>> add_job(std::string tenant, std::string json,
+                                                         bool replace) = 0;
   virtual boost::asio::awaitable<Outcome<bool>> remove_job(std::string tenant, std::string id) = 0;
   [[nodiscard]] virtual const Job* find_job(const std::string& tenant, const std::string& id) const = 0;
   [[nodiscard]] virtual std::vector<const Job*> list_jobs(const std::string& tenant, const std::string& after,
@@ -84,11 +86,13 @@ class Service {
   [[nodiscard]] virtual Outcome<ResultView> result(const std::string& tenant,
                                                    const std::string& store_path) const = 0;
   [[nodiscard]] virtual std::vector<PumpStatus> outbox() const = 0;
-  [[nodiscard]] virtual std::vector<DeadLetter> dead_letters(const std::string& tenant, const std::string& sink,
-                                                             std::uint64_t after, std::size_t limit) const = 0;
+  [[nodiscard]] virtual std::vector<DeadLetter> dead_letters(const std::string& tenant,
+                                                             const std::string& sink, std::uint64_t after,
+                                                             std::size_t limit) const = 0;
   /// By ledger order; `series` "" means all of the job.
   [[nodiscard]] virtual std::vector<Revision> revisions(const std::string& tenant, const std::string& job_id,
-                                                        const std::string& series, engine::TimeRange timestamps,
+                                                        const std::string& series,
+                                                        engine::TimeRange timestamps,
                                                         std::size_t limit) const = 0;
   /// "" when ready: every stream had a complete answer, every sink is reachable; else what is missing.
   [[nodiscard]] virtual std::string not_ready() const = 0;

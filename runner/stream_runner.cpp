@@ -340,8 +340,8 @@ asio::awaitable<void> StreamRunner::Impl::poll() {
   }
   status.last_tick = now;
   status.answered = status.answered || !fetched.answer.scopes.empty();
-  if (fetched.answer.scopes.empty() && !live.release_before && !with_emitted) {
-    co_return;
+  if (fetched.answer.scopes.empty() && !with_emitted) {
+    co_return;  // what is too old is given up when the source is back: as one gap, not one for each poll
   }
   auto work = [this, &fetched, &live, now, with_emitted] {
     return digest(fetched.answer, live, now, with_emitted);

@@ -16,12 +16,13 @@ GapEntry entry() {
   GapEntry made;
   made.gap.scope = "zone-7";
   made.gap.range = {.from = kNoon, .to = kNoon + 5min};
-  made.gap.cells = {{.series = 1, .bucket = kNoon, .last_observed = Value::count(7), .emitted = {}, .revision = 0},
-                    {.series = 900,
-                     .bucket = kNoon + 1min,
-                     .last_observed = Value::number(-0.5),
-                     .emitted = Value::count(3),
-                     .revision = 2}};
+  made.gap.cells = {
+      {.series = 1, .bucket = kNoon, .last_observed = Value::count(7), .emitted = {}, .revision = 0},
+      {.series = 900,
+       .bucket = kNoon + 1min,
+       .last_observed = Value::number(-0.5),
+       .emitted = Value::count(3),
+       .revision = 2}};
   made.noticed_at = kNoon + 2h;
   return made;
 }

@@ -1,0 +1,222 @@
+// The runner as a whole, in this process: what a crash, an outage, a deleted job or a full queue must not
+// change.
+#include <gtest/gtest.h>
+
+#include "runner/gaps.hpp"
+#include "runner/keys.hpp"
+#include "tests/support/runner_rig.hpp"
+
+namespace settle::runner {
+namespace {
+
+using namespace std::chrono_literals;
+using engine::Time;
+using engine::Value;
+using testing::job_json;
+using testing::RunnerRig;
+
+const Time kNoon = *engine::parse_time("2026-06-26T12:00:00Z");
+constexpr std::string_view kSeries = "requests_total";
+
+std::uint64_t truth(Time bucket) {
+  return static_cast<std::uint64_t>(engine::epoch_ms(bucket) / 60'000 % 1'000) + 5;
+}
+
+/// One series that grows for three minutes after its bucket's end; the frontier is always now.
+std::optional<engine::ScopeAnswer> growing(const fetchers::FetchRequest& request, engine::TextArena& texts) {
+  engine::ScopeAnswer answer;
+  answer.scope = "source";
+  answer.covered = request.range;
+  answer.frontier = request.now;
+  for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
+    const auto minutes = (request.now - (bucket + 1min)) / 1min;
+    const std::uint64_t missing = minutes >= 3 ? 0 : static_cast<std::uint64_t>(3 - minutes);
+    answer.rows.push_back(
+        {.series = texts.keep(kSeries), .bucket = bucket, .value = Value::count(truth(bucket) - missing)});
+  }
+  return answer;
+}
+
+/// Every bucket in [from, to) arrived exactly once and right.
+void expect_exact(const RunnerRig& rig, Time from, Time to,
+                  const std::string& series = std::string{kSeries}) {
+  const auto received = rig.received();
+  for (Time bucket = from; bucket < to; bucket += 1min) {
+    const auto found = received.find({series, bucket});
+    ASSERT_NE(found, received.end()) << engine::format_time(bucket);
+    EXPECT_EQ(found->second, std::vector<Value>{Value::count(truth(bucket))}) << engine::format_time(bucket);
+  }
+}
+
+const std::string kJob =
+    job_json("a/b", R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:4")");
+
+TEST(Runner, PushesEachBucketOnceWithTheSourcesOwnStamp) {
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(30min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 20min);
+  EXPECT_EQ(rig.received().begin()->first.second, kNoon - 10min);
+}
+
+TEST(Runner, LosesAndDoublesNothingWhenItCrashesAgainAndAgain) {
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  for (int i = 0; i < 12; ++i) {
+    rig.pass(137s, 5s);
+    rig.crash();
+    rig.start();
+  }
+  rig.pass(10min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 28min);
+}
+
+TEST(Runner, ServesTheNewestFinalBucketAlsoAfterARestart) {
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  const auto before = rig.service().result("default", "a/b");
+  ASSERT_FALSE(before && before->points.empty());
+  rig.pass(10min, 5s);
+  const auto ready = rig.service().result("default", "a/b");
+  ASSERT_TRUE(ready);
+  ASSERT_EQ(ready->points.size(), 1u);
+  EXPECT_EQ(ready->points[0].value, Value::count(truth(ready->bucket)));
+  rig.stop();
+  rig.start();
+  const auto after = rig.service().result("default", "a/b");
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->bucket, ready->bucket);
+  EXPECT_EQ(after->points[0].value, ready->points[0].value);
+}
+
+TEST(Runner, GoesOnWhereItWasAfterAnOutageShorterThanWatch) {
+  bool down = false;
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request, engine::TextArena& texts) {
+                  return down ? std::nullopt : growing(request, texts);
+                }};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(5min, 5s);
+  down = true;
+  rig.pass(9min, 5s);
+  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::failing);
+  down = false;
+  rig.pass(15min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 20min);
+}
+
+std::vector<GapEntry> gaps_of(RunnerRig& rig) {
+  std::vector<GapEntry> found;
+  rig.store().read().scan(Table::gaps, {}, {}, [&](std::string_view, std::string_view value) {
+    found.push_back(*decode_gap(value));
+    return true;
+  });
+  return found;
+}
+
+TEST(Runner, RecordsWhatALongOutageLeavesAsGapsAndInventsNothing) {
+  bool down = false;
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request, engine::TextArena& texts) {
+                  return down ? std::nullopt : growing(request, texts);
+                }};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(15min, 5s);
+  down = true;
+  rig.pass(2h, 30s);
+  const std::size_t sent = rig.sink.rows.size();
+  down = false;
+  rig.pass(15min, 5s);
+  const std::vector<GapEntry> gaps = gaps_of(rig);
+  ASSERT_EQ(gaps.size(), 2u) << "the scope's unsealed buckets, and those that nobody ever answered for";
+  const auto received = rig.received();
+  for (Time bucket = kNoon; bucket < kNoon + 2h; bucket += 1min) {
+    const bool pushed = received.contains({std::string{kSeries}, bucket});
+    const bool missing = std::any_of(gaps.begin(), gaps.end(),
+                                     [&](const GapEntry& entry) { return entry.gap.range.contains(bucket); });
+    EXPECT_TRUE(pushed || missing) << engine::format_time(bucket);
+  }
+  for (const auto& [key, values] : received) {
+    EXPECT_EQ(values, std::vector<Value>{Value::count(truth(key.second))});
+  }
+  EXPECT_GT(rig.sink.rows.size(), sent);
+}
+
+TEST(Runner, TakesUpWhereADeletedJobWasWhenTheControllerPostsItAgain) {
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  const auto first = rig.post(kJob);
+  ASSERT_TRUE(first);
+  rig.pass(12min, 5s);
+  ASSERT_TRUE(rig.remove(first->job.id));
+  rig.pass(2min, 5s);
+  const auto second = rig.post(kJob);
+  ASSERT_TRUE(second);
+  EXPECT_NE(second->job.id, first->job.id);
+  EXPECT_EQ(second->job.stream_id, first->job.stream_id);
+  rig.pass(12min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 20min);
+}
+
+TEST(Runner, GivesAJobThatJoinsAStreamWhatTheStreamAlreadyEmitted) {
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(12min, 5s);
+  const std::uint64_t fetches = rig.fetches;
+  ASSERT_TRUE(rig.post(
+      job_json("c", R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:4","record":"other")")));
+  rig.pass(12min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 16min);
+  expect_exact(rig, kNoon + 4min, kNoon + 16min, "other");
+  EXPECT_NEAR(static_cast<double>(rig.fetches - fetches), 24.0, 2.0) << "one poll serves both";
+}
+
+TEST(Runner, StopsAtValidUntilAndWatchesWhatIsOpen) {
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  ASSERT_TRUE(rig.post(job_json(
+      "a",
+      R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:4","valid_until":"2026-06-26T12:05:00Z")")));
+  rig.pass(30min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 5min);
+  EXPECT_EQ(rig.received().rbegin()->first.second, kNoon + 4min);
+  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::expired);
+}
+
+TEST(Runner, PausesOnlyWhileASinksQueueIsFull) {
+  RunnerRig rig{kNoon, growing};
+  rig.queue_rows_max = 5;
+  rig.sink.verdict = sinks::PushVerdict::retry;
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(12min, 5s);
+  EXPECT_TRUE(rig.sink.rows.empty());
+  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::paused);
+  rig.sink.verdict = sinks::PushVerdict::accepted;
+  rig.pass(20min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 20min);
+}
+
+TEST(Runner, KeepsEveryEmittedSampleInTheLedger) {
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  const auto added = rig.post(kJob);
+  ASSERT_TRUE(added);
+  rig.pass(12min, 5s);
+  const auto revisions =
+      rig.service().revisions("default", added->job.id, "", {.from = Time::min(), .to = Time::max()}, 1'000);
+  ASSERT_EQ(revisions.size(), rig.sink.rows.size());
+  for (const Revision& revision : revisions) {
+    EXPECT_EQ(revision.series, kSeries);
+    EXPECT_EQ(revision.policy, "consecutive:4");
+    EXPECT_GE(revision.sample.evidence_polls, 4u);
+    EXPECT_EQ(revision.sample.value, Value::count(truth(revision.timestamp)));
+  }
+}
+
+}  // namespace
+}  // namespace settle::runner

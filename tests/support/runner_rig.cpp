@@ -1,0 +1,213 @@
+#include "tests/support/runner_rig.hpp"
+
+#include <filesystem>
+#include <stdexcept>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+namespace settle::testing {
+
+namespace asio = boost::asio;
+
+namespace {
+
+class ScriptedFetcher final : public fetchers::Fetcher {
+ public:
+  ScriptedFetcher(const Script& script, std::uint64_t& fetches) : script_(script), fetches_(fetches) {}
+
+  asio::awaitable<fetchers::FetchResult> fetch(fetchers::FetchRequest request) override {
+    fetches_ += 1;
+    fetchers::FetchResult result;
+    std::optional<engine::ScopeAnswer> said = script_(request, result.answer.texts);
+    if (said) {
+      result.answer.scopes.push_back(*std::move(said));
+    } else {
+      result.failures.push_back({.scope = "scripted",
+                                 .failure = fetchers::FetchFailure::unreachable,
+                                 .detail = "as the script says"});
+    }
+    co_return result;
+  }
+  engine::Result<void> accepts(const engine::Selector&, engine::Duration) const override { return {}; }
+  engine::Liveness liveness() const override { return engine::Liveness::automatic; }
+
+ private:
+  const Script& script_;
+  std::uint64_t& fetches_;
+};
+
+class MemorySink final : public sinks::Sink {
+ public:
+  explicit MemorySink(SinkMemory& memory) : memory_(memory) {}
+
+  sinks::Capabilities capabilities() const override {
+    sinks::Capabilities can;
+    can.overwrite = memory_.overwrite;
+    return can;
+  }
+  asio::awaitable<sinks::SinkHealth> check() override {
+    sinks::SinkHealth health;
+    health.reachable = true;
+    health.capabilities = capabilities();
+    co_return health;
+  }
+  std::optional<std::string> refuse(const sinks::Row&, engine::Time) const override { return std::nullopt; }
+  asio::awaitable<sinks::PushOutcome> push(std::vector<sinks::Row> rows) override {
+    sinks::PushOutcome outcome;
+    outcome.verdict = memory_.verdict;
+    if (outcome.verdict == sinks::PushVerdict::accepted) {
+      memory_.rows.insert(memory_.rows.end(), rows.begin(), rows.end());
+    }
+    co_return outcome;
+  }
+  asio::awaitable<engine::Result<std::vector<bool>>> holds(std::vector<sinks::Row> rows) override {
+    co_return std::vector<bool>(rows.size(), false);
+  }
+
+ private:
+  SinkMemory& memory_;
+};
+
+}  // namespace
+
+struct RunnerRig::Parts {
+  asio::io_context loop{1};
+  asio::thread_pool pool{1};
+  ManualClocks clocks;
+  runner::Runner runner;
+  bool ended = false;
+
+  Parts(engine::Time now, runner::Store& store, const runner::RunnerOptions& options,
+        std::vector<runner::SourceEntry> sources, std::vector<runner::SinkEntry> sinks)
+      : clocks(loop.get_executor(), now),
+        runner(loop.get_executor(), pool, store, clocks, options, std::move(sources), std::move(sinks)) {}
+
+  asio::awaitable<void> run() {
+    co_await runner.run();
+    ended = true;
+  }
+  /// The coroutine's result, with nothing but the loop moving.
+  template <class T>
+  T wait_for(asio::awaitable<T> work) {
+    std::optional<T> got;
+    asio::co_spawn(loop, std::move(work), [&got](std::exception_ptr failed, T value) {
+      if (failed) {
+        std::rethrow_exception(failed);
+      }
+      got = std::move(value);
+    });
+    while (!got) {
+      loop.run_one();
+    }
+    return *std::move(got);
+  }
+};
+
+RunnerRig::RunnerRig(engine::Time start, Script script) : now_(start), script_(std::move(script)) {
+  std::string name = (std::filesystem::temp_directory_path() / "settle-rig-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) {
+    throw std::runtime_error("no temporary folder");
+  }
+  folder_ = name;
+}
+
+RunnerRig::~RunnerRig() {
+  crash();
+  std::filesystem::remove_all(folder_);
+}
+
+void RunnerRig::start() {
+  runner::StoreOptions store_options;
+  store_options.directory = folder_;
+  store_options.bytes_max = 64u << 20;
+  engine::Result<std::unique_ptr<runner::Store>> opened = runner::Store::open(store_options);
+  if (!opened) {
+    throw std::runtime_error(opened.error().detail);
+  }
+  store_ = *std::move(opened);
+  std::vector<runner::SourceEntry> sources(1);
+  sources[0].name = "source";
+  sources[0].fetcher = std::make_shared<ScriptedFetcher>(script_, fetches);
+  std::vector<runner::SinkEntry> sinks{1};
+  sinks[0].name = "memory";
+  sinks[0].sink = std::make_unique<MemorySink>(sink);
+  sinks[0].pump.queue_rows_max = queue_rows_max;
+  parts_ = std::make_unique<Parts>(now_, *store_, options, std::move(sources), std::move(sinks));
+  if (const engine::Result<void> loaded = parts_->runner.load(); !loaded) {
+    throw std::runtime_error(loaded.error().detail);
+  }
+  asio::co_spawn(parts_->loop, parts_->run(), asio::detached);
+  settle_down();
+}
+
+void RunnerRig::stop() {
+  parts_->runner.stop();
+  while (!parts_->ended) {
+    parts_->loop.run_one();
+  }
+  parts_->pool.join();
+  parts_.reset();
+  store_.reset();
+}
+
+void RunnerRig::crash() {
+  if (parts_) {
+    parts_->pool.stop();
+    parts_->pool.join();
+  }
+  store_.reset();  // its writer hands results to the loop: the loop goes last
+  parts_.reset();
+}
+
+void RunnerRig::settle_down() {
+  // Ticks and commits hop between threads; what is still to come holds the runner from rest.
+  for (;;) {
+    parts_->loop.poll();
+    if (parts_->runner.at_rest() && parts_->loop.poll() == 0) {
+      return;
+    }
+    parts_->loop.run_one();
+  }
+}
+
+void RunnerRig::pass(std::chrono::milliseconds time, std::chrono::milliseconds step) {
+  for (std::chrono::milliseconds passed{0}; passed < time; passed += step) {
+    now_ += step;
+    parts_->clocks.advance(step);
+    settle_down();
+  }
+}
+
+runner::Outcome<runner::Added> RunnerRig::post(const std::string& json, bool replace) {
+  auto added = parts_->wait_for(service().add_job("default", json, replace));
+  settle_down();
+  return added;
+}
+
+runner::Outcome<bool> RunnerRig::remove(const std::string& job_id) {
+  auto removed = parts_->wait_for(service().remove_job("default", job_id));
+  settle_down();
+  return removed;
+}
+
+runner::Service& RunnerRig::service() {
+  return parts_->runner.service();
+}
+
+std::map<std::pair<std::string, engine::Time>, std::vector<engine::Value>> RunnerRig::received() const {
+  std::map<std::pair<std::string, engine::Time>, std::vector<engine::Value>> values;
+  for (const sinks::Row& row : sink.rows) {
+    values[{row.series, row.timestamp}].push_back(row.value);
+  }
+  return values;
+}
+
+std::string job_json(const std::string& store_path, const std::string& more, const std::string& query) {
+  return R"({"query":")" + query +
+         R"(","granularity":"1m","source":"source","sketch_type":"scalar","store_path":")" + store_path +
+         "\"" + more + "}";
+}
+
+}  // namespace settle::testing

@@ -1,0 +1,71 @@
+// tests/support/runner_rig.hpp: a whole runner on a real store, with a scripted source, a sink in memory and
+// clocks that the test moves. crash() drops everything but the folder, as a power cut would.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "fetchers/fetcher.hpp"
+#include "runner/runner.hpp"
+#include "sinks/sink.hpp"
+#include "tests/support/manual_clocks.hpp"
+
+namespace settle::testing {
+
+/// What the source says now; none: it fails.
+using Script =
+    std::function<std::optional<engine::ScopeAnswer>(const fetchers::FetchRequest&, engine::TextArena&)>;
+
+struct SinkMemory {
+  sinks::Overwrite overwrite = sinks::Overwrite::append_log;
+  sinks::PushVerdict verdict = sinks::PushVerdict::accepted;
+  std::vector<sinks::Row> rows;  // in the order of arrival
+};
+
+class RunnerRig {
+ public:
+  RunnerRig(engine::Time start, Script script);
+  ~RunnerRig();
+
+  void start();  // opens the store, loads, runs
+  void stop();   // orderly
+  void crash();
+
+  /// Moves the clocks in steps of `step` and lets everything come to rest after each.
+  void pass(std::chrono::milliseconds time, std::chrono::milliseconds step = std::chrono::seconds{1});
+  [[nodiscard]] runner::Outcome<runner::Added> post(const std::string& json, bool replace = false);
+  [[nodiscard]] runner::Outcome<bool> remove(const std::string& job_id);
+  [[nodiscard]] runner::Service& service();
+  [[nodiscard]] runner::Store& store() { return *store_; }
+  [[nodiscard]] engine::Time now() { return now_; }
+  /// Values by (series, timestamp), every one that arrived, in order.
+  [[nodiscard]] std::map<std::pair<std::string, engine::Time>, std::vector<engine::Value>> received() const;
+
+  SinkMemory sink;
+  runner::RunnerOptions options;
+  std::uint64_t queue_rows_max = 1'000'000;
+  std::uint64_t fetches = 0;
+
+ private:
+  void settle_down();
+  struct Parts;
+  std::string folder_;
+  engine::Time now_;
+  Script script_;
+  std::unique_ptr<runner::Store> store_;
+  std::unique_ptr<Parts> parts_;
+};
+
+/// The body a controller POSTs, with `more` (e.g. R"(,"watch":"10m")") before the closing brace.
+[[nodiscard]] std::string job_json(const std::string& store_path, const std::string& more = {},
+                                   const std::string& query = "requests_total");
+
+}  // namespace settle::testing
