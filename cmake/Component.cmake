@@ -5,7 +5,7 @@ add_library(settle_warnings INTERFACE)
 target_compile_options(settle_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # False alarms of g++ 12 on Asio code at -O1 and -O3.
-  target_compile_options(settle_warnings INTERFACE -Wno-mismatched-new-delete)
+  target_compile_options(settle_warnings INTERFACE -Wno-mismatched-new-delete -Wno-restrict)
 endif()
 
 function(settle_component)

@@ -88,11 +88,6 @@ std::strong_ordering operator<=>(const Value& a, const Value& b) {
   return compare_numbers(a.as_double(), b.as_double());
 }
 
-Value::Bits Value::held_bits() const {
-  if (is_count()) return {.is_count = true, .bits = as_count()};
-  return {.is_count = false, .bits = std::bit_cast<std::uint64_t>(*std::get_if<double>(&held_))};
-}
-
 Value Value::from_bits(Bits bits) {
   return bits.is_count ? count(bits.bits) : number(std::bit_cast<double>(bits.bits));
 }

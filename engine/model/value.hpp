@@ -1,6 +1,7 @@
 // engine/model/value.hpp: what a cell holds. Sketches join the variant with the merge core.
 #pragma once
 
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <string>
@@ -37,7 +38,10 @@ class Value {
     std::uint64_t bits = 0;
     bool operator==(const Bits&) const = default;
   };
-  [[nodiscard]] Bits held_bits() const;
+  [[nodiscard]] Bits held_bits() const {
+    if (is_count()) return {.is_count = true, .bits = as_count()};
+    return {.is_count = false, .bits = std::bit_cast<std::uint64_t>(*std::get_if<double>(&held_))};
+  }
   [[nodiscard]] static Value from_bits(Bits bits);
 
  private:

@@ -76,8 +76,8 @@ void CellIndex::rebuild(std::size_t series, SeriesId id) {
     return;
   }
   const std::vector<Slot> old = used();
-  dense_ = {};
-  slots_ = {};
+  dense_ = std::vector<std::uint32_t>();
+  slots_ = std::vector<Slot>();
   if (dense) {
     dense_.assign(width, kNone);
     for (const Slot& slot : old) dense_[slot.id] = slot.at;

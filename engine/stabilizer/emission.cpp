@@ -231,7 +231,7 @@ std::vector<Sample> Engine::State::take_samples() {
       list.push_back(emission.cell);
       reasons[emission.cell] = emission.reason;
     }
-    bucket->emissions = {};
+    bucket->emissions = std::vector<Emission>();  // gives the memory back
     sort_by_text(*bucket, list);
     for (const std::uint32_t at : list) {
       const Cell& cell = bucket->cells[at];

@@ -50,7 +50,7 @@ std::vector<Sample> Engine::State::ingest(const Answer& answer, Time at) {
     if (one.cell != kNone) apply_known(one);
   }
   admit_new();
-  claims = {};  // a first answer makes many: not worth keeping
+  claims = std::vector<Claim>();  // a first answer makes many: not worth keeping
   for (const auto& bucket : buckets) {
     for (Entry& entry : bucket->entries) {
       if (!entry.appeared) continue;
