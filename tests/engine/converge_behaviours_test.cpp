@@ -35,6 +35,26 @@ TYPED_TEST(Stabilizing, DoesNotCountPollsBeforeTheBucketEnded) {
   EXPECT_EQ(story.poll(100s), "m@0=5 r1 settled; ");
 }
 
+TYPED_TEST(Stabilizing, IsNotFooledByASourceThatStandsStill) {
+  Story<TypeParam> story;
+  story.set("m", 0, 5);
+  EXPECT_EQ(story.poll(60s), "");
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(story.poll_frozen(70s + 10s * i, 60s), "");
+  EXPECT_EQ(story.stats().answers_unmoved, 10U);
+  story.set("m", 0, 8);
+  EXPECT_EQ(story.polls(180s, 2), "");
+  EXPECT_EQ(story.poll(220s), "m@0=8 r1 settled; ");
+}
+
+TYPED_TEST(Stabilizing, SettlesNothingPastTheFrontier) {
+  Story<TypeParam> story;
+  story.set("m", 0, 5);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(story.poll_frozen(70s + 10s * i, 50s + 1s * i), "");
+  EXPECT_EQ(story.poll_frozen(200s, 60s), "");
+  EXPECT_EQ(story.poll_frozen(210s, 61s), "");
+  EXPECT_EQ(story.poll_frozen(220s, 62s), "m@0=5 r1 settled; ");
+}
+
 TYPED_TEST(Stabilizing, EmitsANewValueAfterItsOwnRun) {
   Story<TypeParam> story;
   story.set("m", 0, 5);
@@ -219,6 +239,16 @@ TYPED_TEST(Closing, FlushEmitsWhatIsUnstableAndForgetsAllCells) {
   EXPECT_EQ(story.flush(100s), "m@1=6 r1 flush; ");
   EXPECT_TRUE(story.engine().cells().empty());
   EXPECT_EQ(story.flush(101s), "");
+}
+
+TYPED_TEST(Closing, IsWhatEndsASourceThatStandsStill) {
+  Story<TypeParam> story;
+  story.set("m", 0, 5);
+  EXPECT_EQ(story.poll(30s), "");
+  EXPECT_EQ(story.poll_frozen(11min, 30s), "");
+  EXPECT_EQ(story.expire(11min), "");
+  EXPECT_EQ(story.poll_frozen(11min + 10s, 30s), "");
+  EXPECT_EQ(story.expire(11min + 10s), "m@0=5 r1 ttl; ");
 }
 
 TYPED_TEST(Closing, OfAnEmptyEngineGivesNothing) {
