@@ -195,14 +195,17 @@ History make_history(std::uint64_t seed, const Mix& mix, std::size_t polls) {
   Dice dice{seed};
   History history{.options = make_options(dice, mix), .live_from = kStart, .steps = {}};
   Source source{dice, mix, history.options};
-  const Duration pace = dice.one_of<Duration>({10s, 30s, 30s, 60s});
-  Time now = kStart + Duration{dice.below(120'000)};
+  // On a grid, ages hit the edges of ttl, watch and fixed exactly.
+  const bool grid = dice.chance(40);
+  const Duration pace =
+      grid ? dice.one_of<Duration>({30s, 60s}) : dice.one_of<Duration>({10s, 30s, 30s, 60s});
+  Time now = kStart + (grid ? Duration{0} : Duration{dice.below(120'000)});
   const auto add = [&](Kind kind, Time at) {
     history.steps.push_back({.kind = kind, .at = at, .parts = {}});
   };
   for (std::size_t i = 0; i < polls; ++i) {
-    now += pace + Duration{dice.chance(30) ? dice.below(10'000) : 0};
-    if (dice.chance(2)) now += Duration{dice.below(1'500'000)};  // an outage
+    now += pace + Duration{!grid && dice.chance(30) ? dice.below(10'000) : 0};
+    if (dice.chance(2)) now += 30s * dice.below(50) + Duration{grid ? 0 : dice.below(30'000)};  // an outage
     if (mix.releases && dice.chance(3)) {
       const auto reach = history.options.watch + history.options.granularity * dice.one_of({-3, 0, 0, 2});
       add(Kind::release, engine::floor_to(now - reach, history.options.granularity));
