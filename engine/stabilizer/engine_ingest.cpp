@@ -139,6 +139,7 @@ void Engine::State::take_block(Lane& lane, std::span<const Observation> rows) {
   };
   std::array<Row, kBlock> taken;
   std::size_t count = 0;
+  for (const Observation& row : rows) __builtin_prefetch(row.series.data());
   for (const Observation& row : rows) {
     const Value::Bits value = row.value.held_bits();
     if (!admits(lane, row, value)) continue;
@@ -154,6 +155,9 @@ void Engine::State::take_block(Lane& lane, std::span<const Observation> rows) {
     lane.last_text = text;
   }
   stats.observations += count;
+  for (std::size_t at = 0; at < count; ++at) {
+    if (!taken[at].repeated) series.prefetch_text(taken[at].hash);
+  }
   for (std::size_t at = 0; at < count; ++at) {
     Row& row = taken[at];
     if (!row.repeated) {

@@ -27,6 +27,12 @@ void SeriesTable::prefetch(std::uint64_t hash) const {
   if (!slots_.empty()) __builtin_prefetch(&slots_[tag_of(hash) & (slots_.size() - 1)]);
 }
 
+void SeriesTable::prefetch_text(std::uint64_t hash) const {
+  if (slots_.empty()) return;
+  const Slot& slot = slots_[tag_of(hash) & (slots_.size() - 1)];
+  if (slot.id != kNone) __builtin_prefetch(texts_[slot.id].data());
+}
+
 SeriesTable SeriesTable::clone() const {
   SeriesTable out;
   out.slots_ = slots_;

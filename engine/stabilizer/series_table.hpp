@@ -38,7 +38,9 @@ class SeriesTable {
   [[nodiscard]] SeriesTable clone() const;
 
   [[nodiscard]] static std::uint64_t hash(std::string_view text);
+  /// Two steps, some rows apart: the slot, then the text it leads to.
   void prefetch(std::uint64_t hash) const;
+  void prefetch_text(std::uint64_t hash) const;
   struct Interned {
     SeriesId id = 0;
     bool is_new = false;
