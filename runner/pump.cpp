@@ -152,6 +152,9 @@ asio::awaitable<void> Pump::Impl::go_back(Time restarted_at) {
   const Time since = std::min(restarted_at, healthy_at.value_or(restarted_at)) - options.keep_acked;
   const std::size_t first = first_since(changed.recent, since);
   const bool lost_some = first < changed.recent.size();
+  // What was sent of the batch in hand, or found there, may be lost as well: it is done again.
+  const bool in_hand = !batch_end.key.empty();
+  if (in_hand) changed.uncertain_until = std::max(changed.uncertain_until, batch_end);
   if (lost_some) {
     changed.uncertain_until = std::max({changed.uncertain_until, record.next, batch_end});
     resending_until = std::max(resending_until, record.next);
@@ -160,8 +163,9 @@ asio::awaitable<void> Pump::Impl::go_back(Time restarted_at) {
   }
   WriteBatch batch;
   const bool saved = co_await save(std::move(changed), std::move(batch));
-  if (!saved || !lost_some) co_return;
-  went_back = true;
+  if (!saved) co_return;
+  went_back = in_hand || lost_some;
+  if (!lost_some) co_return;
   // Seen anew, so that an older revision is not sent again after the newer one.
   outbox.start_over();
   rows_seen = 0;

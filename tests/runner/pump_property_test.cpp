@@ -171,5 +171,14 @@ TEST(PumpProperty, LosesNothingDoublesNothingAndNeverGoesBackToAnOlderRevision) 
   }));
 }
 
+TEST(PumpProperty, HoldsWhenTheServerForgetsRowsThatWereFoundThereDuringABatch) {
+  EXPECT_TRUE(rc::check([] {
+    Life life{Overwrite::none};
+    for (const int byte : {88, 93, 21, 74, 37, 75}) life.act(static_cast<std::uint8_t>(byte));
+    life.heal();
+    life.check();
+  }));
+}
+
 }  // namespace
 }  // namespace settle::test
