@@ -127,55 +127,76 @@ bool Engine::State::admits(Lane& lane, const Observation& row, Value::Bits value
   return false;
 }
 
+/// Whether the row says what its cell holds, and is the first in this answer to do so; then all is done.
+inline bool Engine::State::is_unchanged(Lane& lane, std::size_t slot, std::uint32_t at, Value::Bits value) {
+  constexpr std::uint32_t kPlain = Cell::kCount | Cell::kAbsent | Cell::kGone;
+  Bucket* bucket = lane.buckets[slot];
+  if (bucket == nullptr || at >= bucket->cells.size()) return false;
+  Cell& cell = bucket->cells[at];
+  const std::uint32_t plain = value.is_count ? std::uint32_t{Cell::kCount} : 0;
+  if (cell.value != value.bits || (cell.flags & kPlain) != plain || cell.scope != lane.scope ||
+      cell.stamp == stamp) {
+    return false;
+  }
+  cell.stamp = stamp;
+  ++lane.seen[slot];
+  return true;
+}
+
+/// Four passes over a block, each of which asks memory for what the next one reads.
 void Engine::State::take_block(Lane& lane, std::span<const Observation> rows) {
   assert(rows.size() <= kBlock);
-  struct Row {
-    std::string_view text;
+  struct Row {  // no initialisers: clearing a block would cost as much as a pass
+    const Observation* row;
     std::uint64_t hash;
-    Value::Bits value;
     std::size_t slot;
     SeriesId id;
+    std::uint32_t cell;
     bool repeated;  // the series of the row before
   };
   std::array<Row, kBlock> taken;
   std::size_t count = 0;
   for (const Observation& row : rows) __builtin_prefetch(row.series.data());
   for (const Observation& row : rows) {
-    const Value::Bits value = row.value.held_bits();
-    if (!admits(lane, row, value)) continue;
+    if (!admits(lane, row, row.value.held_bits())) continue;
     Row& out = taken[count++];
-    const std::string_view text = row.series;
-    const bool repeated =
-        lane.has_last && text.data() == lane.last_text.data() && text.size() == lane.last_text.size();
-    out = {text, 0, value, lane.last_slot, kNone, repeated};
-    if (repeated) continue;
-    out.hash = SeriesTable::hash(text);
+    out.row = &row;
+    out.slot = lane.last_slot;
+    out.repeated = lane.has_last && row.series.data() == lane.last_text.data() &&
+                   row.series.size() == lane.last_text.size();
+    if (out.repeated) continue;
+    out.hash = SeriesTable::hash(row.series);
     series.prefetch(out.hash);
     lane.has_last = true;
-    lane.last_text = text;
+    lane.last_text = row.series;
   }
   stats.observations += count;
-  for (std::size_t at = 0; at < count; ++at) {
-    if (!taken[at].repeated) series.prefetch_text(taken[at].hash);
+  const std::span<Row> block(taken.data(), count);
+  for (const Row& row : block) {
+    if (!row.repeated) series.prefetch_text(row.hash);
   }
-  for (std::size_t at = 0; at < count; ++at) {
-    Row& row = taken[at];
+  for (Row& row : block) {
     if (!row.repeated) {
-      const SeriesTable::Interned found = series.intern(row.text, row.hash);
+      const SeriesTable::Interned found = series.intern(row.row->series, row.hash);
       if (found.is_new) provisional.push_back(found.id);
       lane.last_id = found.id;
     }
     row.id = lane.last_id;
     if (const Bucket* bucket = lane.buckets[row.slot]) bucket->index.prefetch(row.id);
   }
-  for (std::size_t at = 0; at < count; ++at) {
-    const Bucket* bucket = lane.buckets[taken[at].slot];
-    if (bucket == nullptr) continue;
-    const std::uint32_t cell = bucket->index.find(taken[at].id);
-    if (cell < bucket->cells.size()) __builtin_prefetch(&bucket->cells[cell], 1);
+  for (Row& row : block) {
+    const Bucket* bucket = lane.buckets[row.slot];
+    row.cell = bucket == nullptr ? kNone : bucket->index.find(row.id);
+    if (bucket != nullptr && row.cell < bucket->cells.size()) {
+      __builtin_prefetch(&bucket->cells[row.cell], 1);
+    }
   }
-  for (std::size_t at = 0; at < count; ++at) {
-    observe(lane, taken[at].slot, taken[at].id, taken[at].value);
+  const std::size_t claims_before = claims.size();
+  for (const Row& row : block) {
+    const Value::Bits value = row.row->value.held_bits();
+    // A claim of an earlier row of the block may be for this very cell.
+    if (claims.size() == claims_before && is_unchanged(lane, row.slot, row.cell, value)) continue;
+    observe(lane, row.slot, row.id, value);
   }
 }
 
@@ -183,20 +204,8 @@ void Engine::State::observe(Lane& lane, std::size_t slot, SeriesId id, Value::Bi
   if (lane.buckets[slot] == nullptr) {
     lane.buckets[slot] = &bucket_of(lane.from + static_cast<std::int64_t>(slot) * options.granularity);
   }
-  Bucket& bucket = *lane.buckets[slot];
-  const std::uint32_t at = bucket.index.find(id);
-  if (at < bucket.cells.size()) [[likely]] {
-    Cell& cell = bucket.cells[at];
-    constexpr std::uint32_t kPlain = Cell::kCount | Cell::kAbsent | Cell::kGone;
-    const std::uint32_t plain = value.is_count ? std::uint32_t{Cell::kCount} : 0;
-    if (cell.value == value.bits && (cell.flags & kPlain) == plain && cell.scope == lane.scope &&
-        cell.stamp != stamp) [[likely]] {
-      cell.stamp = stamp;
-      ++lane.seen[slot];
-      return;
-    }
-  }
-  claim(lane, slot, id, value, at);
+  const std::uint32_t at = lane.buckets[slot]->index.find(id);
+  if (!is_unchanged(lane, slot, at, value)) claim(lane, slot, id, value, at);
 }
 
 void Engine::State::claim(Lane& lane, std::size_t slot, SeriesId id, Value::Bits value, std::uint32_t at) {

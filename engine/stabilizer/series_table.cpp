@@ -4,6 +4,8 @@
 #include <cassert>
 #include <utility>
 
+// Inlined: the call would cost as much as the hash of a label text.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace settle::engine {

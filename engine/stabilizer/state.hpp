@@ -132,6 +132,7 @@ struct Engine::State {
   void take_rows(Lane& lane);
   void take_block(Lane& lane, std::span<const Observation> rows);
   [[nodiscard]] bool admits(Lane& lane, const Observation& row, Value::Bits value);
+  [[nodiscard]] bool is_unchanged(Lane& lane, std::size_t slot, std::uint32_t at, Value::Bits value);
   void observe(Lane& lane, std::size_t slot, SeriesId id, Value::Bits value);
   void claim(Lane& lane, std::size_t slot, SeriesId id, Value::Bits value, std::uint32_t at);
   void apply_known(const Claim& claim);
