@@ -143,7 +143,7 @@ engine::Result<Exported> parse_export(const std::string& json_lines) {
 }
 
 DemoVerdict judge_demo(const DemoOutcome& outcome) {
-  std::vector<std::string> columns{"minute", "first seen", "settled", "at age"};
+  std::vector<std::string> columns{"minute", "first value", "settled", "at age"};
   if (outcome.with_tsdb) columns.emplace_back("in VictoriaMetrics");
   columns.emplace_back("");
   TextTable table(columns);

@@ -27,8 +27,8 @@ TEST(DemoVerdict, IsGoodWhenEveryMinuteIsRightOnce) {
   const DemoVerdict verdict = judge_demo(good_outcome());
   EXPECT_TRUE(verdict.good);
   EXPECT_EQ(verdict.text,
-            "minute  first seen  settled  at age  in VictoriaMetrics\n"
-            "13:22           40      100  4m                     100  ok\n"
+            "minute  first value  settled  at age  in VictoriaMetrics\n"
+            "13:22            40      100  4m                     100  ok\n"
             "\nAll 1 minutes are exactly right and each was pushed once, as the raw export of "
             "VictoriaMetrics shows.\n");
 }
