@@ -32,7 +32,7 @@ struct StreamRecord {
     std::uint64_t epoch = 1;
   };
   std::string identity;
-  std::vector<View> views;  // sorted by id: so that no two states of a stream have the same bytes
+  std::vector<View> views;  // sorted by id: every change of the jobs changes the bytes
   std::optional<engine::Time> rests_until;
 };
 /// The value of table `streams`.
