@@ -28,6 +28,30 @@ bool Engine::State::is_sealed(const Bucket& bucket, const Cell& cell) const {
          cell.bits() == cell.settled_bits();
 }
 
+/// The cells that pass to gap entries, by text; the others count as sealed.
+std::map<ScopeId, std::vector<GapCell>> Engine::State::give_up(const Bucket& bucket) {
+  std::map<ScopeId, std::vector<GapCell>> out;
+  std::vector<std::uint32_t> list(bucket.cells.size());
+  for (std::uint32_t at = 0; at < list.size(); ++at) list[at] = at;
+  sort_by_text(bucket, list);
+  for (const std::uint32_t at : list) {
+    const Cell& cell = bucket.cells[at];
+    if (is_sealed(bucket, cell)) {
+      ++stats.sealed;
+      continue;
+    }
+    ++stats.given_up;
+    GapCell gap{.series = series[cell.series].number,
+                .bucket = bucket.start,
+                .last_observed = Value::from_bits(cell.bits()),
+                .emitted = std::nullopt,
+                .revision = cell.revision};
+    if (cell.revision > 0) gap.emitted = Value::from_bits(cell.settled_bits());
+    out[cell.scope].push_back(gap);
+  }
+  return out;
+}
+
 std::vector<Gap> Engine::State::release(Time before) {
   if (before <= from) return {};
   const auto end = std::lower_bound(buckets.begin(), buckets.end(), before,
@@ -44,31 +68,12 @@ std::vector<Gap> Engine::State::release(Time before) {
     if (range.empty()) return;
     for (auto& [scope, run] : runs) run.add(scope, range);
   };
-  std::vector<std::uint32_t> list;
   for (std::size_t one = 0; one < count; ++one) {
-    Bucket& bucket = *buckets[one];
+    const Bucket& bucket = *buckets[one];
     all_miss({looked_to, bucket.start});
     looked_to = end_of(bucket.start);
     const TimeRange range{bucket.start, looked_to};
-    std::map<ScopeId, std::vector<GapCell>> given_up;
-    list.resize(bucket.cells.size());
-    for (std::uint32_t at = 0; at < list.size(); ++at) list[at] = at;
-    sort_by_text(bucket, list);
-    for (const std::uint32_t at : list) {
-      const Cell& cell = bucket.cells[at];
-      if (is_sealed(bucket, cell)) {
-        ++stats.sealed;
-        continue;
-      }
-      ++stats.given_up;
-      GapCell gap{.series = series[cell.series].number,
-                  .bucket = bucket.start,
-                  .last_observed = Value::from_bits(cell.bits()),
-                  .emitted = std::nullopt,
-                  .revision = cell.revision};
-      if (cell.revision > 0) gap.emitted = Value::from_bits(cell.settled_bits());
-      given_up[cell.scope].push_back(gap);
-    }
+    const auto given_up = give_up(bucket);
     for (ScopeId id = 0; id < scopes.size(); ++id) {
       if (!scopes[id].known) continue;
       const Entry* entry = bucket.find_entry(id);

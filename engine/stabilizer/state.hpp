@@ -182,6 +182,7 @@ struct Engine::State {
   // engine_release.cpp
   [[nodiscard]] std::vector<Gap> release(Time before);
   [[nodiscard]] bool is_sealed(const Bucket& bucket, const Cell& cell) const;
+  [[nodiscard]] std::map<ScopeId, std::vector<GapCell>> give_up(const Bucket& bucket);
   void forget_scopes(Time before);
 
   // engine_record.cpp
