@@ -43,7 +43,7 @@ void describe_options(std::ostream& out, const engine::EngineOptions& o) {
 }
 
 /// First without runs of steps, then without runs of rows of one part.
-rc::Seq<History> smaller(const History& history) {
+rc::Seq<History> smaller_than(const History& history) {
   auto fewer_steps =
       rc::seq::map(rc::shrink::removeChunks(history.steps), [=](std::vector<HistoryStep> steps) {
         return History{.options = history.options, .live_from = history.live_from, .steps = std::move(steps)};
@@ -94,6 +94,8 @@ std::string describe(const History& history) {
 bool holds_for_histories(const std::string& claim, const Mix& mix,
                          const std::function<std::string(const History&)>& fault) {
   const auto make = [&](std::uint64_t seed) { return make_history(seed, mix, 1 + seed % kPollsMax); };
+  // clang 14 cannot bind a function here.
+  const auto smaller = [](const History& history) { return smaller_than(history); };
   const auto histories = rc::gen::shrink(
       rc::gen::map(rc::gen::noShrink(rc::gen::resize(100, rc::gen::arbitrary<std::uint64_t>())), make),
       smaller);

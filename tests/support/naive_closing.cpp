@@ -150,7 +150,8 @@ std::vector<NaiveGap> NaiveEngine::release(Time before) {
   }
   drop_before(before);
   std::erase_if(scopes_, [&](const auto& item) {
-    const auto& [scope, state] = item;
+    const std::string& scope = item.first;  // a structured binding cannot be captured by clang 14
+    const Scope& state = item.second;
     const bool held = std::any_of(entries_.begin(), entries_.end(),
                                   [&](const auto& entry) { return entry.first.second == scope; });
     return !held && (!state.answered || *state.answered < before);
