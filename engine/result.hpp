@@ -21,8 +21,12 @@ struct Error {
   std::string detail;  // for the operator: what, where, what to do; code never parses it
 };
 
-[[nodiscard]] inline Error refused(std::string detail) { return {ErrorKind::refused, std::move(detail)}; }
-[[nodiscard]] inline Error corrupt(std::string detail) { return {ErrorKind::corrupt, std::move(detail)}; }
+[[nodiscard]] inline Error refused(std::string detail) {
+  return {ErrorKind::refused, std::move(detail)};
+}
+[[nodiscard]] inline Error corrupt(std::string detail) {
+  return {ErrorKind::corrupt, std::move(detail)};
+}
 [[nodiscard]] inline Error retry_later(std::string detail) {
   return {ErrorKind::retry_later, std::move(detail)};
 }

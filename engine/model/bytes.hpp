@@ -1,7 +1,8 @@
 // engine/model/bytes.hpp: the numbers and texts of which stored values are made.
 //
-// Varints are little-endian base 128, at most 10 bytes; signed numbers are zigzag-coded; a text is its length and its
-// bytes. The reader never reads past its end and never allocates: after the first fault every read gives zero.
+// Varints are little-endian base 128, at most 10 bytes; signed numbers are zigzag-coded; a text is its length
+// and its bytes. The reader never reads past its end and never allocates: after the first fault every read
+// gives zero.
 #pragma once
 
 #include <cstddef>

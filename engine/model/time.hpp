@@ -22,8 +22,12 @@ struct TimeRange {
   auto operator<=>(const TimeRange&) const = default;
 };
 
-[[nodiscard]] constexpr Time from_epoch_ms(std::int64_t ms) { return Time{Duration{ms}}; }
-[[nodiscard]] constexpr std::int64_t epoch_ms(Time at) { return at.time_since_epoch().count(); }
+[[nodiscard]] constexpr Time from_epoch_ms(std::int64_t ms) {
+  return Time{Duration{ms}};
+}
+[[nodiscard]] constexpr std::int64_t epoch_ms(Time at) {
+  return at.time_since_epoch().count();
+}
 
 /// The start of the bucket of length `step` (> 0) that holds `at`; buckets are aligned to the epoch.
 [[nodiscard]] constexpr Time floor_to(Time at, Duration step) {
@@ -37,10 +41,11 @@ struct TimeRange {
   return floor == at ? at : floor + step;
 }
 
-/// `90s`, `1m`, `1h30m`, `500ms`; units d, h, m, s, ms, each at most once and in falling order; more than zero
-/// and at most 100 years.
+/// `90s`, `1m`, `1h30m`, `500ms`; units d, h, m, s, ms, each at most once and in falling order; more than
+/// zero and at most 100 years.
 [[nodiscard]] Result<Duration> parse_duration(std::string_view text);
-/// The one form with the largest units first, which parse_duration reads back: 90000 ms is `1m30s`. Zero is `0s`.
+/// The one form with the largest units first, which parse_duration reads back: 90000 ms is `1m30s`. Zero is
+/// `0s`.
 [[nodiscard]] std::string format_duration(Duration duration);
 
 /// RFC 3339 with `Z` or an offset and up to 9 digits of fraction (cut to milliseconds), or integer epoch

@@ -12,8 +12,8 @@
 
 namespace settle::engine {
 
-/// A number in its one canonical form: whole numbers in [0, 2^64) are counts, all others doubles; NaN has one bit
-/// pattern and minus zero is zero. So two values are the same number exactly when they compare equal.
+/// A number in its one canonical form: whole numbers in [0, 2^64) are counts, all others doubles; NaN has one
+/// bit pattern and minus zero is zero. So two values are the same number exactly when they compare equal.
 class Value {
  public:
   Value() = default;  // the count 0

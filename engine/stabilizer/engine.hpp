@@ -1,8 +1,9 @@
 // engine/stabilizer/engine.hpp: the pure core of one stream: observations in, settled samples out.
 //
-// A value type: no clock, no I/O, no threads; what it returns depends on its state and the arguments only. Samples
-// come in (bucket, series text) order. Cells are open (nothing emitted), settled (emitted, still watched) and, past
-// `watch`, sealed (gone from here; the ledger remembers them). docs/ARCHITECTURE.md states the laws.
+// A value type: no clock, no I/O, no threads; what it returns depends on its state and the arguments only.
+// Samples come in (bucket, series text) order. Cells are open (nothing emitted), settled (emitted, still
+// watched) and, past `watch`, sealed (gone from here; the ledger remembers them). docs/ARCHITECTURE.md states
+// the laws.
 #pragma once
 
 #include <cstddef>
@@ -46,28 +47,28 @@ struct EngineOptions {
 
 /// Counted since the engine was made; saved and loaded with it.
 struct EngineStats {
-  std::uint64_t observations = 0;        // rows taken in
-  std::uint64_t changes = 0;             // rows that changed a cell (a new cell included)
-  std::uint64_t conflicts = 0;           // cells with different rows in one answer
-  std::uint64_t rows_refused = 0;        // misaligned, outside the covered range, in the future, NaN
-  std::uint64_t rows_uncountable = 0;    // counter output: not a count, or a total above 2^53
-  std::uint64_t rows_late = 0;           // for buckets that are sealed or given up
-  std::uint64_t rows_over_limit = 0;     // refused by series_max or open_cells_max
-  std::uint64_t vanished = 0;            // rows gone from a complete answer
-  std::uint64_t scope_moves = 0;         // cells reported by another scope than before
-  std::uint64_t answers_truncated = 0;   // scope answers that were not complete
-  std::uint64_t answers_unmoved = 0;     // complete scope answers of a source that had not moved
-  std::uint64_t settled = 0;             // samples by reason
+  std::uint64_t observations = 0;       // rows taken in
+  std::uint64_t changes = 0;            // rows that changed a cell (a new cell included)
+  std::uint64_t conflicts = 0;          // cells with different rows in one answer
+  std::uint64_t rows_refused = 0;       // misaligned, outside the covered range, in the future, NaN
+  std::uint64_t rows_uncountable = 0;   // counter output: not a count, or a total above 2^53
+  std::uint64_t rows_late = 0;          // for buckets that are sealed or given up
+  std::uint64_t rows_over_limit = 0;    // refused by series_max or open_cells_max
+  std::uint64_t vanished = 0;           // rows gone from a complete answer
+  std::uint64_t scope_moves = 0;        // cells reported by another scope than before
+  std::uint64_t answers_truncated = 0;  // scope answers that were not complete
+  std::uint64_t answers_unmoved = 0;    // complete scope answers of a source that had not moved
+  std::uint64_t settled = 0;            // samples by reason
   std::uint64_t ttl = 0;
   std::uint64_t corrections = 0;
   std::uint64_t flushed = 0;
-  std::uint64_t zeros = 0;               // of `settled`: from absence
-  std::uint64_t changed_after_final = 0; // cells whose value moved after they were emitted
-  std::uint64_t held_back = 0;           // corrections that `hold` did not emit
-  std::uint64_t sealed = 0;              // cells
-  std::uint64_t given_up = 0;            // cells passed to gap entries
-  double unpropagated = 0;               // sum over sealed cells of (last observed - last emitted), as numbers
-  double withheld = 0;                   // counter output under hold: carry not yet in any total
+  std::uint64_t zeros = 0;                // of `settled`: from absence
+  std::uint64_t changed_after_final = 0;  // cells whose value moved after they were emitted
+  std::uint64_t held_back = 0;            // corrections that `hold` did not emit
+  std::uint64_t sealed = 0;               // cells
+  std::uint64_t given_up = 0;             // cells passed to gap entries
+  double unpropagated = 0;  // sum over sealed cells of (last observed - last emitted), as numbers
+  double withheld = 0;      // counter output under hold: carry not yet in any total
   bool operator==(const EngineStats&) const = default;
 };
 
@@ -78,12 +79,12 @@ struct NewSeries {
 
 /// What changed since the last drain; store it in one transaction with what was emitted.
 struct Changes {
-  std::uint64_t record_number = 0;          // 1, 2, … per stream
-  std::string record;                       // docs/formats/log.md; applied in order of record_number
+  std::uint64_t record_number = 0;  // 1, 2, … per stream
+  std::string record;               // docs/formats/log.md; applied in order of record_number
   std::vector<NewSeries> series_added;
-  std::vector<SeriesNumber> series_retired; // no cell and no total refers to them any more
-  std::size_t cells = 0;                    // in the record
-  std::size_t head_bytes = 0;               // of the record: what every record holds anew, whatever changed
+  std::vector<SeriesNumber> series_retired;  // no cell and no total refers to them any more
+  std::size_t cells = 0;                     // in the record
+  std::size_t head_bytes = 0;                // of the record: what every record holds anew, whatever changed
 };
 
 struct CellView {
@@ -94,7 +95,7 @@ struct CellView {
   Value value;                   // newest observed
   std::optional<Value> emitted;  // newest emitted: bucket value (gauge) or total (counter)
   std::uint32_t revision = 0;
-  bool quiet = false;            // the newest observed value is final
+  bool quiet = false;  // the newest observed value is final
 };
 
 class Engine {
@@ -116,8 +117,8 @@ class Engine {
   [[nodiscard]] std::vector<Gap> release(Time before);
 
   [[nodiscard]] Changes drain_changes();
-  /// `record` is about to be deleted from the log: marks for the next drain all that only it still holds. Records
-  /// must be renewed oldest first.
+  /// `record` is about to be deleted from the log: marks for the next drain all that only it still holds.
+  /// Records must be renewed oldest first.
   [[nodiscard]] Result<void> renew(std::string_view record);
   /// Rebuilds the engine from the series table and the records that were kept, oldest first.
   [[nodiscard]] static Result<Engine> load(EngineOptions options, std::span<const NewSeries> series,
@@ -125,7 +126,8 @@ class Engine {
 
   [[nodiscard]] const EngineOptions& options() const;
   [[nodiscard]] const EngineStats& stats() const;
-  /// L: the live lane owns every bucket that starts at or after it. The oldest unsealed bucket, if there is one.
+  /// L: the live lane owns every bucket that starts at or after it. The oldest unsealed bucket, if there is
+  /// one.
   [[nodiscard]] Time live_from() const;
   [[nodiscard]] std::size_t open_cells() const;
   [[nodiscard]] std::size_t series_count() const;

@@ -22,8 +22,8 @@ using SeriesNumber = std::uint64_t;
 
 struct Sample {
   SeriesNumber series = 0;
-  Time bucket;  // start of the bucket
-  Value value;  // the bucket's value, or the running total for counter output
+  Time bucket;                 // start of the bucket
+  Value value;                 // the bucket's value, or the running total for counter output
   std::uint32_t revision = 0;  // of (series, bucket): 1, 2, …
   Reason reason = Reason::settled;
   Duration age{};                    // of the bucket's end at emission

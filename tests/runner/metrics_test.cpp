@@ -66,7 +66,8 @@ TEST(Metrics, EveryNameIsOneOfTheContractOrStartsWithSettle) {
 
 TEST(Metrics, TheDocumentListsExactlyTheNamesThatAreServed) {
   Metrics metrics;
-  metrics.rows_sent.Add({{"sink", "s"}, {"outcome", "accepted"}});  // a family without series is not collected
+  metrics.rows_sent.Add(
+      {{"sink", "s"}, {"outcome", "accepted"}});  // a family without series is not collected
   metrics.sink_requests.Add({{"sink", "s"}, {"outcome", "accepted"}});
   std::set<std::string> served;
   for (const auto& one : metrics.registry.Collect()) served.insert(one.name);
