@@ -43,6 +43,7 @@ double cpu_seconds() {
 
 std::vector<std::string> make_series(int count) {
   std::vector<std::string> out;
+  out.reserve(static_cast<std::size_t>(count));
   for (int one = 0; one < count; ++one) {
     out.push_back(engine::series_text({{"__name__", "edge_requests_total"},
                                        {"status", std::to_string(200 + one % 50)},
