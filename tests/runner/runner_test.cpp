@@ -23,18 +23,26 @@ std::uint64_t truth(Time bucket) {
 }
 
 /// One series that grows for three minutes after its bucket's end; the frontier is always now.
-std::optional<engine::ScopeAnswer> growing(const fetchers::FetchRequest& request, engine::TextArena& texts) {
+void say_growing(const std::string& scope, std::string_view series, const fetchers::FetchRequest& request,
+                 fetchers::FetchResult& result) {
   engine::ScopeAnswer answer;
-  answer.scope = "source";
+  answer.scope = scope;
   answer.covered = request.range;
   answer.frontier = request.now;
   for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
     const auto minutes = (request.now - (bucket + 1min)) / 1min;
     const std::uint64_t missing = minutes >= 3 ? 0 : static_cast<std::uint64_t>(3 - minutes);
-    answer.rows.push_back(
-        {.series = texts.keep(kSeries), .bucket = bucket, .value = Value::count(truth(bucket) - missing)});
+    answer.rows.push_back({.series = result.answer.texts.keep(series),
+                           .bucket = bucket,
+                           .value = Value::count(truth(bucket) - missing)});
   }
-  return answer;
+  result.answer.scopes.push_back(std::move(answer));
+}
+
+fetchers::FetchResult growing(const fetchers::FetchRequest& request) {
+  fetchers::FetchResult result;
+  say_growing("source", kSeries, request, result);
+  return result;
 }
 
 /// Every bucket in [from, to) arrived exactly once and right.
@@ -94,8 +102,8 @@ TEST(Runner, ServesTheNewestFinalBucketAlsoAfterARestart) {
 
 TEST(Runner, GoesOnWhereItWasAfterAnOutageShorterThanWatch) {
   bool down = false;
-  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request, engine::TextArena& texts) {
-                  return down ? std::nullopt : growing(request, texts);
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
+                  return down ? testing::unreachable("source") : growing(request);
                 }};
   rig.start();
   ASSERT_TRUE(rig.post(kJob));
@@ -119,8 +127,8 @@ std::vector<GapEntry> gaps_of(RunnerRig& rig) {
 
 TEST(Runner, RecordsWhatALongOutageLeavesAsGapsAndInventsNothing) {
   bool down = false;
-  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request, engine::TextArena& texts) {
-                  return down ? std::nullopt : growing(request, texts);
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
+                  return down ? testing::unreachable("source") : growing(request);
                 }};
   rig.start();
   ASSERT_TRUE(rig.post(kJob));
@@ -143,6 +151,67 @@ TEST(Runner, RecordsWhatALongOutageLeavesAsGapsAndInventsNothing) {
     EXPECT_EQ(values, std::vector<Value>{Value::count(truth(key.second))});
   }
   EXPECT_GT(rig.sink.rows.size(), sent);
+}
+
+TEST(Runner, LosesNothingOfAScopeThatFailsAndDelaysNoOther) {
+  bool down = false;
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
+                  fetchers::FetchResult result = down ? testing::unreachable("b") : fetchers::FetchResult{};
+                  say_growing("a", "requests_total{zone=\"a\"}", request, result);
+                  if (!down) {
+                    say_growing("b", "requests_total{zone=\"b\"}", request, result);
+                  }
+                  return result;
+                }};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(5min, 5s);
+  down = true;
+  rig.pass(9min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 8min, "requests_total{zone=\"a\"}");
+  EXPECT_FALSE(rig.received().contains({"requests_total{zone=\"b\"}", kNoon + 5min}));
+  down = false;
+  rig.pass(10min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 14min, "requests_total{zone=\"b\"}");
+}
+
+TEST(Runner, PushesNothingUnstableWhenItStops) {
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(7min, 5s);
+  rig.stop();
+  rig.start();
+  rig.pass(1s);
+  for (const auto& [key, values] : rig.received()) {
+    EXPECT_EQ(values, std::vector<Value>{Value::count(truth(key.second))}) << engine::format_time(key.second);
+  }
+  EXPECT_FALSE(rig.received().contains({std::string{kSeries}, kNoon + 6min}));
+  rig.pass(10min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 10min);
+}
+
+TEST(Runner, KeepsATickWhoseJobWasDeletedMeanwhileForWhoeverTakesTheStreamUp) {
+  RunnerRig* self = nullptr;
+  std::string doomed;
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
+                  if (!doomed.empty()) {
+                    self->remove_soon(std::exchange(doomed, {}));
+                  }
+                  return growing(request);
+                }};
+  self = &rig;
+  rig.start();
+  const auto first = rig.post(kJob);
+  ASSERT_TRUE(first);
+  rig.pass(10min, 5s);
+  const std::size_t sent = rig.sink.rows.size();
+  doomed = first->job.id;
+  rig.pass(1min, 5s);
+  EXPECT_LE(rig.sink.rows.size(), sent + 1) << "a tick that was late commits nothing for a job that is gone";
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(12min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 15min);
 }
 
 TEST(Runner, TakesUpWhereADeletedJobWasWhenTheControllerPostsItAgain) {

@@ -19,16 +19,7 @@ class ScriptedFetcher final : public fetchers::Fetcher {
 
   asio::awaitable<fetchers::FetchResult> fetch(fetchers::FetchRequest request) override {
     fetches_ += 1;
-    fetchers::FetchResult result;
-    std::optional<engine::ScopeAnswer> said = script_(request, result.answer.texts);
-    if (said) {
-      result.answer.scopes.push_back(*std::move(said));
-    } else {
-      result.failures.push_back({.scope = "scripted",
-                                 .failure = fetchers::FetchFailure::unreachable,
-                                 .detail = "as the script says"});
-    }
-    co_return result;
+    co_return script_(request);
   }
   engine::Result<void> accepts(const engine::Selector&, engine::Duration) const override { return {}; }
   engine::Liveness liveness() const override { return engine::Liveness::automatic; }
@@ -71,6 +62,13 @@ class MemorySink final : public sinks::Sink {
 };
 
 }  // namespace
+
+fetchers::FetchResult unreachable(const std::string& scope) {
+  fetchers::FetchResult result;
+  result.failures.push_back(
+      {.scope = scope, .failure = fetchers::FetchFailure::unreachable, .detail = "as the script says"});
+  return result;
+}
 
 struct RunnerRig::Parts {
   asio::io_context loop{1};
@@ -164,8 +162,9 @@ void RunnerRig::crash() {
 void RunnerRig::settle_down() {
   // Ticks and commits hop between threads; what is still to come holds the runner from rest.
   for (;;) {
-    parts_->loop.poll();
-    if (parts_->runner.at_rest() && parts_->loop.poll() == 0) {
+    while (parts_->loop.poll() > 0) {
+    }
+    if (parts_->runner.at_rest()) {
       return;
     }
     parts_->loop.run_one();
@@ -190,6 +189,10 @@ runner::Outcome<bool> RunnerRig::remove(const std::string& job_id) {
   auto removed = parts_->wait_for(service().remove_job("default", job_id));
   settle_down();
   return removed;
+}
+
+void RunnerRig::remove_soon(const std::string& job_id) {
+  asio::co_spawn(parts_->loop, service().remove_job("default", job_id), asio::detached);
 }
 
 runner::Service& RunnerRig::service() {

@@ -20,9 +20,9 @@
 
 namespace settle::testing {
 
-/// What the source says now; none: it fails.
-using Script =
-    std::function<std::optional<engine::ScopeAnswer>(const fetchers::FetchRequest&, engine::TextArena&)>;
+/// What the source says to this poll.
+using Script = std::function<fetchers::FetchResult(const fetchers::FetchRequest&)>;
+[[nodiscard]] fetchers::FetchResult unreachable(const std::string& scope);
 
 struct SinkMemory {
   sinks::Overwrite overwrite = sinks::Overwrite::append_log;
@@ -43,6 +43,8 @@ class RunnerRig {
   void pass(std::chrono::milliseconds time, std::chrono::milliseconds step = std::chrono::seconds{1});
   [[nodiscard]] runner::Outcome<runner::Added> post(const std::string& json, bool replace = false);
   [[nodiscard]] runner::Outcome<bool> remove(const std::string& job_id);
+  /// Begun now, done while time passes: for what a script does in the middle of a poll.
+  void remove_soon(const std::string& job_id);
   [[nodiscard]] runner::Service& service();
   [[nodiscard]] runner::Store& store() { return *store_; }
   [[nodiscard]] engine::Time now() { return now_; }
