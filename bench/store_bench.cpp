@@ -141,7 +141,7 @@ Tick save(Store& store, Stream& stream) {
   Tick tick;
   WriteBatch batch;
   const auto start = Clock::now();
-  tick.record = take(stream.log.drain(store, stream.engine, batch));
+  tick.record = take(stream.log.drain(store, stream.engine, engine::Time{}, batch));
   tick.drain_ms = ms_since(start);
   const std::size_t before = bytes_written();
   const auto commit = Clock::now();
@@ -250,7 +250,7 @@ void bench_many_streams(Store& store, double sync_ms) {
       (void)stream.engine.ingest(answer, now);
       (void)stream.engine.expire(now);
       WriteBatch batch;
-      record += take(stream.log.drain(store, stream.engine, batch));
+      record += take(stream.log.drain(store, stream.engine, engine::Time{}, batch));
       log_bytes += stream.log.bytes();
       boost::asio::co_spawn(loop, commit_one(store, std::move(batch), stream.log), boost::asio::detached);
     }
@@ -281,7 +281,7 @@ void fill_for_cold_start(Store& store) {
     Stream& stream = streams.emplace_back(make_stream("s" + std::to_string(100'000 + i)));
     (void)stream.engine.ingest(answer, kStart + 10 * kMinute);
     WriteBatch batch;
-    (void)take(stream.log.drain(store, stream.engine, batch));
+    (void)take(stream.log.drain(store, stream.engine, engine::Time{}, batch));
     batch.put(Table::streams, key_of("default", "s" + std::to_string(100'000 + i)), std::string(600, 'r'));
     batch.put(Table::jobs, key_of("default", "j" + std::to_string(100'000 + i)), std::string(900, 'j'));
     boost::asio::co_spawn(loop, commit_one(store, std::move(batch), stream.log), boost::asio::detached);

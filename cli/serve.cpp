@@ -129,7 +129,10 @@ asio::awaitable<void> Daemon::main() {
     jobs.push_back(job.json);
   }
   const auto reconciled = co_await runner_->reconcile(std::move(jobs));
-  if (!reconciled) {
+  if (!reconciled && reconciled.refusal().kind == runner::Refusal::Kind::conflict) {
+    // Somebody's job holds what the file wants: the rest must not stand still for it.
+    spdlog::error("event=config_jobs_refused error={:?}", reconciled.refusal().detail);
+  } else if (!reconciled) {
     std::cerr << "settle serve: " << config_.filename << ": " << reconciled.refusal().detail << "\n";
     exit_code_ = 1;
     loop_.stop();

@@ -196,4 +196,41 @@ std::string output_series(std::string_view source_series, std::string_view recor
   return normal ? engine::series_text(*normal) : std::string{source_series};
 }
 
+namespace {
+
+constexpr std::string_view kMarkPrefix{"mark\0", 5};
+
+std::string mark_key(engine::Time wall) {
+  const auto ms = std::max<std::int64_t>(engine::epoch_ms(wall), 0);
+  return std::string{kMarkPrefix} + key_u64(static_cast<std::uint64_t>(ms));
+}
+
+}  // namespace
+
+void put_ledger_mark(const ReadTransaction& view, engine::Time wall_now, std::uint64_t last_sequence,
+                     WriteBatch& batch) {
+  bool recent = false;
+  view.scan(Table::meta, mark_key(wall_now - kLedgerMarkEvery), prefix_end(kMarkPrefix),
+            [&recent](std::string_view, std::string_view) {
+              recent = true;
+              return false;
+            });
+  if (!recent) {
+    batch.put(Table::meta, mark_key(wall_now), key_u64(last_sequence));
+  }
+}
+
+std::uint64_t sequence_reached(const ReadTransaction& view, engine::Time wall) {
+  std::uint64_t sequence = 0;
+  view.scan(Table::meta, kMarkPrefix, mark_key(wall), [&sequence](std::string_view, std::string_view value) {
+    sequence = value.size() == 8 ? read_u64(value) : sequence;
+    return true;
+  });
+  return sequence;
+}
+
+void erase_ledger_marks(engine::Time before, WriteBatch& batch) {
+  batch.erase_range(Table::meta, std::string{kMarkPrefix}, mark_key(before));
+}
+
 }  // namespace settle::runner

@@ -4,6 +4,7 @@
 // into the ledger, so a sample is written once however many sinks it goes to. docs/formats/store.md.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -35,6 +36,15 @@ inline constexpr std::size_t kLedgerBlockSamplesMax = 1024;
 [[nodiscard]] engine::Result<LedgerBlock> decode_block(std::string_view bytes);
 /// Appends the samples as blocks of at most kLedgerBlockSamplesMax; `block.samples` may hold any number.
 void append_to_ledger(WriteBatch& batch, LedgerBlock block);
+
+/// Marks in Table::meta say which commit sequence had been reached at which wall time: retention and
+/// look-back are by time, keys are not. A mark is due when the newest is older than kLedgerMarkEvery.
+inline constexpr std::chrono::milliseconds kLedgerMarkEvery{600'000};
+void put_ledger_mark(const ReadTransaction& view, engine::Time wall_now, std::uint64_t last_sequence,
+                     WriteBatch& batch);
+/// A sequence that had been reached at `wall`, as near as the marks tell; 0: they do not.
+[[nodiscard]] std::uint64_t sequence_reached(const ReadTransaction& view, engine::Time wall);
+void erase_ledger_marks(engine::Time before, WriteBatch& batch);
 
 /// Where a row stands. Ordered as the ledger is.
 struct LedgerPosition {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "runner/keys.hpp"
+#include "runner/series_names.hpp"
 
 namespace settle::runner {
 
@@ -90,7 +91,7 @@ const std::string& Outbox::series_of(const ReadTransaction& read, const LedgerBl
   const auto [at, is_new] = names.try_emplace(number);
   if (is_new) {
     ++names_held_;
-    const auto source = read.get(Table::series, series_key(block.tenant, block.stream_id, number));
+    const auto source = series_text_of(read, block.tenant, block.stream_id, number);
     if (source) at->second = output_text(*source, block);
   }
   return at->second;

@@ -6,7 +6,9 @@
 
 #include "runner/dead_letter.hpp"
 #include "runner/keys.hpp"
+#include "runner/ledger.hpp"
 #include "runner/runner_impl.hpp"
+#include "runner/series_names.hpp"
 
 namespace settle::runner {
 
@@ -16,36 +18,7 @@ using engine::Time;
 namespace {
 
 constexpr std::chrono::milliseconds kInterval{60'000};  // real time
-// One mark per this much wall time says which commit sequence had been reached: retention is by time, keys
-// are not.
-constexpr std::chrono::milliseconds kMarkEvery{600'000};
-constexpr std::string_view kMarkPrefix{"mark\0", 5};
 constexpr std::size_t kErasedMax = 10'000;
-
-std::string mark_key(Time wall) {
-  return std::string{kMarkPrefix} +
-         key_u64(static_cast<std::uint64_t>(std::max<std::int64_t>(engine::epoch_ms(wall), 0)));
-}
-
-/// The commit sequence reached at `before`; 0: not known.
-std::uint64_t sequence_at(const ReadTransaction& view, Time before) {
-  std::uint64_t sequence = 0;
-  view.scan(Table::meta, kMarkPrefix, mark_key(before), [&](std::string_view, std::string_view value) {
-    sequence = read_u64(value);
-    return true;
-  });
-  return sequence;
-}
-
-bool mark_is_due(const ReadTransaction& view, Time wall) {
-  bool recent = false;
-  view.scan(Table::meta, mark_key(wall - kMarkEvery), prefix_end(kMarkPrefix),
-            [&](std::string_view, std::string_view) {
-              recent = true;
-              return false;
-            });
-  return !recent;
-}
 
 std::uint64_t bytes_of(const StoreStat& stat, Table table) {
   for (const TableStat& one : stat.tables) {
@@ -102,17 +75,22 @@ asio::awaitable<void> Runner::Impl::maintain_once() {
   const StoreStat stat = store.stat();
   {
     const ReadTransaction view = store.read();
-    std::string cut = key_u64(sequence_at(view, wall - options.keep_ledger));
+    const std::string old = key_u64(sequence_reached(view, wall - options.keep_ledger));
+    std::string cut = old;
     for (const auto& [name, part] : sinks) {
       cut = std::min(cut, part.pump->safe_to_forget().key);
     }
     if (!cut.empty()) {
       batch.erase_range(Table::ledger, "", cut);
     }
-    batch.erase_range(Table::meta, std::string{kMarkPrefix},
-                      mark_key(wall - options.keep_ledger - kMarkEvery));
-    if (mark_is_due(view, wall)) {
-      batch.put(Table::meta, mark_key(wall), key_u64(stat.last_sequence));
+    erase_ledger_marks(wall - options.keep_ledger - kLedgerMarkEvery, batch);
+    put_ledger_mark(view, wall, stat.last_sequence, batch);
+    const auto knows = [this](const std::string& tenant, const std::string& stream) {
+      return registry.find_stream(tenant, stream) != nullptr;
+    };
+    retire_orphans(view, knows, wall, kErasedMax, batch);
+    if (cut == old) {  // no sink still waits for rows that name them
+      forget_retired(view, wall - options.keep_ledger, kErasedMax, batch);
     }
     const std::uint64_t dead_bytes = bytes_of(stat, Table::dead_letters);
     const std::uint64_t surplus = dead_bytes - std::min(dead_bytes, options.dead_letter_bytes_max);

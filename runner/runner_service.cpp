@@ -9,6 +9,7 @@
 #include "runner/keys.hpp"
 #include "runner/ledger.hpp"
 #include "runner/runner_impl.hpp"
+#include "runner/series_names.hpp"
 
 namespace settle::runner {
 
@@ -171,7 +172,7 @@ std::vector<Revision> Runner::Impl::revisions(const std::string& tenant, const s
     }
     for (const engine::Sample& sample : block->samples) {
       const Time stamp = sample.bucket + block->stamp_offset;
-      const auto name = view.get(Table::series, series_key(tenant, block->stream_id, sample.series));
+      const auto name = series_text_of(view, tenant, block->stream_id, sample.series);
       if (!timestamps.contains(stamp) || !name || found.size() >= limit) {
         continue;
       }

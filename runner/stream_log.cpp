@@ -8,6 +8,7 @@
 
 #include "engine/model/bytes.hpp"
 #include "runner/keys.hpp"
+#include "runner/series_names.hpp"
 
 namespace settle::runner {
 namespace {
@@ -78,15 +79,19 @@ engine::Error damaged(std::string_view tenant, std::string_view stream, std::str
 StreamLog::StreamLog(std::string tenant, std::string stream_id)
     : tenant_(std::move(tenant)), stream_id_(std::move(stream_id)) {}
 
-engine::Result<std::size_t> StreamLog::drain(const Store& store, engine::Engine& engine, WriteBatch& batch) {
+engine::Result<std::size_t> StreamLog::drain(const Store& store, engine::Engine& engine,
+                                             engine::Time wall_now, WriteBatch& batch) {
   assert(drained_.parts == 0);
   if (auto renewed = renew_oldest(store, engine, batch); !renewed) return renewed.error();
   const engine::Changes changes = engine.drain_changes();
   for (const engine::NewSeries& series : changes.series_added) {
     batch.put(Table::series, series_key(tenant_, stream_id_, series.number), series.text);
   }
-  for (const engine::SeriesNumber number : changes.series_retired) {
-    batch.erase(Table::series, series_key(tenant_, stream_id_, number));
+  if (!changes.series_retired.empty()) {
+    const ReadTransaction view = store.read();
+    for (const engine::SeriesNumber number : changes.series_retired) {
+      retire_series(view, tenant_, stream_id_, number, wall_now, batch);
+    }
   }
   earn(engine, changes);
   if (!changes.record.empty()) add_record(changes, batch);

@@ -34,7 +34,7 @@ class StreamLog {
   /// committed, if need be again and again, before the next call. Returns the bytes of the record. `corrupt`:
   /// a stored record does not decode.
   [[nodiscard]] engine::Result<std::size_t> drain(const Store& store, engine::Engine& engine,
-                                                  WriteBatch& batch);
+                                                  engine::Time wall_now, WriteBatch& batch);
   void committed(std::uint64_t sequence);
   /// Adds to the batch the erasure of everything the stream has in the log and in the series table; nothing
   /// drained waits for its commit.

@@ -11,6 +11,7 @@
 #include "engine/model/bytes.hpp"
 #include "engine/plan/schedule.hpp"
 #include "runner/gaps.hpp"
+#include "runner/inheritance.hpp"
 #include "runner/keys.hpp"
 #include "runner/ledger.hpp"
 #include "runner/pool.hpp"
@@ -27,6 +28,11 @@ namespace {
 // How often a commit is built anew because the stream's jobs changed meanwhile, before the next tick tries
 // again.
 constexpr int kRebuildsMax = 5;
+
+struct Instant {
+  Time source;
+  Time wall;
+};
 
 /// Everything a tick gave out that is not yet durable.
 struct Pending {
@@ -67,6 +73,10 @@ std::string output_identity(const JobSpec& spec) {
 
 std::string served_prefix(const std::string& tenant, const std::string& stream_id) {
   return key_of(tenant, "served") + stream_id + '\0';
+}
+
+std::string inherits_key(const std::string& tenant, const std::string& stream_id) {
+  return key_of(tenant, "inherits") + stream_id;
 }
 
 std::shared_ptr<const FinalBucket> final_bucket_of(const engine::Engine& engine,
@@ -124,6 +134,8 @@ struct StreamRunner::Impl {
   StreamLog log;
   StreamStatus status;
   std::set<std::string> served;  // output identities
+  Inheritance inherited = {};
+  bool inheritance_unread = false;
   std::optional<Pending> pending;
 
   const Stream* stream() const {
@@ -135,7 +147,10 @@ struct StreamRunner::Impl {
   engine::LivePlan plan(const Stream& of, Time now) const;
   void note_error(std::string what);
   void note_fetched(const fetchers::FetchResult& fetched);
-  Pending digest(const engine::Answer& answer, const engine::LivePlan& plan, Time now, bool with_emitted);
+  Pending digest(const engine::Answer& answer, const engine::LivePlan& plan, const Instant& now,
+                 bool with_emitted);
+  void inherit(const Stream& of, const Instant& now);
+  void forget_inheritance(Pending& out);
   void give_up(Time before, Time now, Pending& pending);
   Built build(const Stream& of) const;
   void publish(const Built& built, const Committed& committed);
@@ -201,6 +216,29 @@ void StreamRunner::Impl::note_fetched(const fetchers::FetchResult& fetched) {
   status.last_error.clear();
 }
 
+/// For outputs that are new here, and for all of them after a restart while there is still something to leave
+/// out.
+void StreamRunner::Impl::inherit(const Stream& of, const Instant& at) {
+  const ReadTransaction view = parts.store.read();
+  const std::uint64_t first = sequence_reached(view, at.wall - 2 * engine.options().watch - kLedgerMarkEvery);
+  for (const Job* job : jobs(of)) {
+    if (inheritance_unread || !served.contains(output_identity(job->spec))) {
+      inherited.read(view, *job, engine.live_from(), first);
+    }
+  }
+  inheritance_unread = false;
+}
+
+void StreamRunner::Impl::forget_inheritance(Pending& out) {
+  if (inherited.empty()) {
+    return;
+  }
+  inherited.forget_before(engine.live_from());
+  if (inherited.empty()) {
+    out.base.erase(Table::meta, inherits_key(tenant, stream_id));
+  }
+}
+
 void StreamRunner::Impl::give_up(Time before, Time now, Pending& out) {
   for (engine::Gap& gap : engine.release(before)) {
     spdlog::warn("event=gap stream={} scope={:?} from={} to={} cells={}", stream_id, gap.scope,
@@ -211,9 +249,11 @@ void StreamRunner::Impl::give_up(Time before, Time now, Pending& out) {
 }
 
 /// Runs in the pool: nobody else touches the engine or the log meanwhile.
-Pending StreamRunner::Impl::digest(const engine::Answer& answer, const engine::LivePlan& live, Time now,
-                                   bool with_emitted) {
+Pending StreamRunner::Impl::digest(const engine::Answer& answer, const engine::LivePlan& live,
+                                   const Instant& at, bool with_emitted) {
+  const Time now = at.source;
   Pending out;
+  forget_inheritance(out);  // before this tick moves the boundary: its own samples still need it
   out.status = status;
   if (live.release_before) {
     give_up(*live.release_before, now, out);
@@ -225,7 +265,7 @@ Pending StreamRunner::Impl::digest(const engine::Answer& answer, const engine::L
     out.emitted = emitted_samples(engine, now);
   }
   read_engine(out.status, engine);
-  const engine::Result<std::size_t> drained = log.drain(parts.store, engine, out.base);
+  const engine::Result<std::size_t> drained = log.drain(parts.store, engine, at.wall, out.base);
   if (!drained) {
     throw std::runtime_error("the stream's log is damaged: " + drained.error().detail);
   }
@@ -259,12 +299,19 @@ Built StreamRunner::Impl::build(const Stream& of) const {
                     [&](const Sample& sample) { return sample.bucket + granularity > *spec.valid_until; });
     }
     built.samples_by_job[job->id] = block.samples.size();
-    for (const std::string& sink : spec.sinks) {
-      built.rows_by_sink[sink] += block.samples.size();
+    for (Inheritance::Share& share : inherited.shares(*job, std::move(block.samples), engine)) {
+      for (const std::string& sink : share.sinks) {
+        built.rows_by_sink[sink] += share.samples.size();
+      }
+      block.sinks = std::move(share.sinks);
+      block.samples = std::move(share.samples);
+      append_to_ledger(built.batch, block);
     }
-    append_to_ledger(built.batch, std::move(block));
     if (is_new) {
       built.batch.put(Table::meta, served_prefix(tenant, stream_id) + output, job->id);
+      if (!inherited.empty()) {
+        built.batch.put(Table::meta, inherits_key(tenant, stream_id), "");
+      }
       built.outputs.push_back(std::move(output));
     }
   }
@@ -324,9 +371,13 @@ asio::awaitable<void> StreamRunner::Impl::poll() {
   if (of == nullptr) {
     co_return;
   }
-  const Time now = parts.clocks.source_now();
+  const Instant at{.source = parts.clocks.source_now(), .wall = parts.clocks.wall_now()};
+  const Time now = at.source;
   const engine::LivePlan live = plan(*of, now);
   const bool with_emitted = has_new_output(*of);
+  if (with_emitted || inheritance_unread) {
+    inherit(*of, at);
+  }
   fetchers::FetchRequest request{.range = live.range,
                                  .granularity = engine.options().granularity,
                                  .selector = of->selector,
@@ -343,8 +394,8 @@ asio::awaitable<void> StreamRunner::Impl::poll() {
   if (fetched.answer.scopes.empty() && !with_emitted) {
     co_return;  // what is too old is given up when the source is back: as one gap, not one for each poll
   }
-  auto work = [this, &fetched, &live, now, with_emitted] {
-    return digest(fetched.answer, live, now, with_emitted);
+  auto work = [this, &fetched, &live, &at, with_emitted] {
+    return digest(fetched.answer, live, at, with_emitted);
   };
   Pending digested = co_await run_on(parts.pool, std::move(work));
   pending = std::move(digested);
@@ -369,6 +420,8 @@ StreamRunner::StreamRunner(Parts parts, std::shared_ptr<fetchers::Fetcher> fetch
                                    impl_->served.emplace(key.substr(prefix.size()));
                                    return true;
                                  });
+  const auto heir = impl_->parts.store.read().get(Table::meta, inherits_key(impl_->tenant, impl_->stream_id));
+  impl_->inheritance_unread = heir.has_value();
 }
 
 StreamRunner::~StreamRunner() = default;

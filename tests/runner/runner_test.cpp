@@ -230,6 +230,48 @@ TEST(Runner, TakesUpWhereADeletedJobWasWhenTheControllerPostsItAgain) {
   expect_exact(rig, kNoon - 10min, kNoon + 20min);
 }
 
+TEST(Runner, SendsNothingTwiceWhenAJobIsReplacedByAnotherUnderTheSameOutput) {
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(12min, 5s);
+  const auto replaced =
+      rig.post(job_json("a/b", R"(,"poll_interval":"30s","watch":"12m","finality":"consecutive:5")"), true);
+  ASSERT_TRUE(replaced);
+  EXPECT_EQ(replaced->how, Added::How::replaced);
+  rig.pass(90s, 5s);
+  rig.crash();
+  rig.start();
+  rig.pass(12min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 18min);
+}
+
+TEST(Runner, SendsACorrectionWhenTheNextJobSeesAnotherValue) {
+  std::uint64_t more = 0;
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
+                  fetchers::FetchResult said = growing(request);
+                  for (engine::Observation& row : said.answer.scopes[0].rows) {
+                    row.value = Value::count(row.value.as_count() + more);
+                  }
+                  return said;
+                }};
+  rig.start();
+  const auto first = rig.post(kJob);
+  ASSERT_TRUE(first);
+  rig.pass(12min, 5s);
+  ASSERT_TRUE(rig.remove(first->job.id));
+  more = 1;
+  ASSERT_TRUE(
+      rig.post(job_json("a/b", R"(,"poll_interval":"30s","watch":"12m","finality":"consecutive:5")")));
+  rig.pass(12min, 5s);
+  const auto received = rig.received();
+  const Time bucket = kNoon + 4min;
+  EXPECT_EQ(received.at({std::string{kSeries}, bucket}),
+            (std::vector<Value>{Value::count(truth(bucket)), Value::count(truth(bucket) + 1)}));
+  EXPECT_EQ(received.at({std::string{kSeries}, kNoon + 15min}),
+            std::vector<Value>{Value::count(truth(kNoon + 15min) + 1)});
+}
+
 TEST(Runner, GivesAJobThatJoinsAStreamWhatTheStreamAlreadyEmitted) {
   RunnerRig rig{kNoon, growing};
   rig.start();

@@ -78,7 +78,7 @@ struct Log : testing::Test {
 
   void drain() {
     WriteBatch batch;
-    const auto drained = log.drain(*store, engine, batch);
+    const auto drained = log.drain(*store, engine, engine::Time{}, batch);
     ASSERT_TRUE(drained) << drained.error().detail;
     bytes_drained += *drained;
     bytes_most = std::max(bytes_most, *drained);
@@ -184,7 +184,7 @@ TEST_F(Log, IsWholeAgainWhenABatchIsCommittedAtTheSecondTry) {
   Source source{10};
   (void)tick(source, kStart + 2 * kMinute);
   WriteBatch batch;
-  ASSERT_TRUE(log.drain(*store, engine, batch));
+  ASSERT_TRUE(log.drain(*store, engine, engine::Time{}, batch));
   WriteBatch late = batch;
   late.require(Table::streams, key_of("default", "s1"), "other");
   ASSERT_FALSE(store->commit_now(late));
@@ -199,7 +199,7 @@ TEST_F(Log, LeavesNothingWhenErasedAndNothingOfOthersGone) {
   engine::Engine second{short_watch(), kStart};
   (void)second.ingest(source.answer(kStart + 2 * kMinute), kStart + 2 * kMinute);
   WriteBatch batch;
-  ASSERT_TRUE(other.drain(*store, second, batch));
+  ASSERT_TRUE(other.drain(*store, second, engine::Time{}, batch));
   ASSERT_TRUE(store->commit_now(batch));
   for (int i = 2; i < 6; ++i) {
     (void)tick(source, kStart + i * kMinute);

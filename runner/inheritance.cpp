@@ -1,0 +1,96 @@
+#include "runner/inheritance.hpp"
+
+#include <algorithm>
+
+#include "runner/keys.hpp"
+#include "runner/ledger.hpp"
+#include "runner/series_names.hpp"
+
+namespace settle::runner {
+
+using engine::Sample;
+using engine::Time;
+
+namespace {
+
+bool share_a_sink(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  return std::any_of(a.begin(), a.end(),
+                     [&b](const std::string& name) { return std::count(b.begin(), b.end(), name) > 0; });
+}
+
+engine::Duration stamp_offset(const JobSpec& spec) {
+  return spec.timestamp == Stamp::end ? spec.engine.granularity : engine::Duration::zero();
+}
+
+}  // namespace
+
+void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, std::uint64_t first_sequence) {
+  const JobSpec& spec = job.spec;
+  view.scan(Table::ledger, key_u64(first_sequence), "", [&](std::string_view, std::string_view bytes) {
+    const engine::Result<LedgerBlock> block = decode_block(bytes);
+    if (!block || block->tenant != job.tenant || block->job_id == job.id || block->record != spec.record ||
+        block->labels != spec.labels || !share_a_sink(block->sinks, spec.sinks)) {
+      return true;
+    }
+    for (const Sample& sample : block->samples) {
+      const Time stamp = sample.bucket + block->stamp_offset;
+      const auto source =
+          stamp < from ? std::nullopt : series_text_of(view, block->tenant, block->stream_id, sample.series);
+      if (!source) {
+        continue;
+      }
+      Sent& sent = sent_[{stamp, job.id + '\0' + output_series(*source, block->record, block->labels)}];
+      sent.value = sample.value;  // the ledger is in commit order: the last one is what the sink has
+      sent.revision = std::max(sent.revision, sample.revision);
+      for (const std::string& sink : block->sinks) {
+        if (std::count(sent.sinks.begin(), sent.sinks.end(), sink) == 0) {
+          sent.sinks.push_back(sink);
+        }
+      }
+    }
+    return true;
+  });
+}
+
+std::vector<Inheritance::Share> Inheritance::shares(const Job& job, std::vector<Sample> samples,
+                                                    const engine::Engine& names) const {
+  if (sent_.empty()) {
+    return {{.sinks = job.spec.sinks, .samples = std::move(samples)}};
+  }
+  std::map<std::vector<std::string>, std::vector<Sample>> by_sinks;
+  for (Sample& sample : samples) {
+    const std::string output =
+        output_series(names.series_name(sample.series), job.spec.record, job.spec.labels);
+    const auto found = sent_.find({sample.bucket + stamp_offset(job.spec), job.id + '\0' + output});
+    if (found == sent_.end()) {
+      by_sinks[job.spec.sinks].push_back(sample);
+      continue;
+    }
+    const Sent& sent = found->second;
+    std::vector<std::string> without;
+    std::vector<std::string> with;
+    for (const std::string& sink : job.spec.sinks) {
+      (std::count(sent.sinks.begin(), sent.sinks.end(), sink) > 0 ? with : without).push_back(sink);
+    }
+    if (!without.empty()) {
+      by_sinks[without].push_back(sample);
+    }
+    const bool known = sample.revision == 1 && sample.value == sent.value;
+    if (!known && job.spec.engine.corrections == engine::Corrections::repush) {
+      sample.revision += sent.revision;
+      sample.reason = engine::Reason::correction;
+      by_sinks[with].push_back(sample);
+    }
+  }
+  std::vector<Share> shares;
+  for (auto& [sinks, part] : by_sinks) {
+    shares.push_back({.sinks = sinks, .samples = std::move(part)});
+  }
+  return shares;
+}
+
+void Inheritance::forget_before(Time stamp) {
+  sent_.erase(sent_.begin(), sent_.lower_bound({stamp, std::string{}}));
+}
+
+}  // namespace settle::runner
