@@ -7,7 +7,6 @@
 #include "api/json_writer.hpp"
 #include "api/problem.hpp"
 #include "api/request.hpp"
-#include "runner/keys.hpp"
 #include "runner/registry.hpp"
 
 namespace settle::api {
@@ -16,8 +15,6 @@ namespace {
 namespace asio = boost::asio;
 using runner::Added;
 using runner::Job;
-
-const std::string kTenant{runner::kDefaultTenant};
 
 template <class Enum>
 std::string_view pick(Enum value, std::string_view zero, std::string_view one) {
@@ -86,7 +83,7 @@ net::ServerResponse added_response(const Added& added) {
 asio::awaitable<net::ServerResponse> add_job(runner::Service* service, net::ServerRequest request) {
   const auto replace = query_flag(request, "replace");
   if (!replace) co_return refusal_response(replace.refusal());
-  const auto added = co_await service->add_job(kTenant, std::move(request.body), *replace);
+  const auto added = co_await service->add_job(service->tenant(), std::move(request.body), *replace);
   if (!added) co_return refusal_response(added.refusal());
   co_return added_response(*added);
 }
@@ -99,7 +96,7 @@ asio::awaitable<net::ServerResponse> delete_job(runner::Service* service, std::s
     // Ignored, it would lose what the caller wanted to keep.
     co_return refusal_response(bad_parameter("flush", "is not supported yet; leave it out"));
   }
-  const auto removed = co_await service->remove_job(kTenant, std::move(id));
+  const auto removed = co_await service->remove_job(service->tenant(), std::move(id));
   if (!removed) co_return refusal_response(removed.refusal());
   net::ServerResponse response;
   response.status = 204;
@@ -113,7 +110,7 @@ net::ServerResponse list_jobs(const runner::Service& service, const net::ServerR
   if (!after.empty() && !runner::is_list_cursor(after)) {
     return refusal_response(bad_parameter("after", "is not the \"next\" of a list"));
   }
-  const auto jobs = service.list_jobs(kTenant, after, *limit + 1);
+  const auto jobs = service.list_jobs(service.tenant(), after, *limit + 1);
   const bool more = jobs.size() > *limit;
   JsonWriter out;
   out.begin_object().key("jobs").begin_array();
@@ -127,7 +124,7 @@ net::ServerResponse list_jobs(const runner::Service& service, const net::ServerR
 }
 
 net::ServerResponse get_job(const runner::Service& service, const std::string& id) {
-  const Job* job = service.find_job(kTenant, id);
+  const Job* job = service.find_job(service.tenant(), id);
   if (job == nullptr) {
     return problem_response({.status = 404, .detail = "there is no job \"" + id + "\"", .field = "job_id"});
   }

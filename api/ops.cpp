@@ -3,7 +3,6 @@
 #include <string>
 
 #include "api/endpoints.hpp"
-#include "runner/keys.hpp"
 
 namespace settle::api {
 namespace {
@@ -39,7 +38,7 @@ net::ServerResponse home(const runner::Service& service) {
   const std::string missing = service.not_ready();
   std::string page = "Settle\n\nsource time  " + engine::format_time(service.source_now()) +
                      "\nready        " + (missing.empty() ? "yes" : "no: " + missing) + "\n\nJobs\n";
-  const auto jobs = service.list_jobs(std::string(runner::kDefaultTenant), "", kJobsShown + 1);
+  const auto jobs = service.list_jobs(service.tenant(), "", kJobsShown + 1);
   if (jobs.empty()) page += "  none\n";
   for (std::size_t i = 0; i < std::min(jobs.size(), kJobsShown); ++i) {
     const runner::JobStatus status = service.job_status(*jobs[i]);

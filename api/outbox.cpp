@@ -9,12 +9,9 @@
 #include "api/problem.hpp"
 #include "api/request.hpp"
 #include "engine/model/series.hpp"
-#include "runner/keys.hpp"
 
 namespace settle::api {
 namespace {
-
-const std::string kTenant{runner::kDefaultTenant};
 
 void write_health(JsonWriter& out, const std::optional<sinks::SinkHealth>& health) {
   out.flag("reachable", health && health->reachable);
@@ -85,7 +82,7 @@ net::ServerResponse dead_letters(const runner::Service& service, const net::Serv
   if (after > 0 && sink.empty()) {
     return refusal_response(bad_parameter("sink", "is missing; numbers are counted per sink"));
   }
-  const auto letters = service.dead_letters(kTenant, sink, after, *limit + 1);
+  const auto letters = service.dead_letters(service.tenant(), sink, after, *limit + 1);
   const bool more = letters.size() > *limit;
   JsonWriter out;
   out.begin_object().key("dead_letters").begin_array();
@@ -113,7 +110,8 @@ net::ServerResponse revisions(const runner::Service& service, const net::ServerR
   if (!start) return refusal_response(start.refusal());
   const auto end = time_parameter(request, "end", engine::Time::max());
   if (!end) return refusal_response(end.refusal());
-  const auto found = service.revisions(kTenant, job, series, {.from = *start, .to = *end}, *limit + 1);
+  const auto found =
+      service.revisions(service.tenant(), job, series, {.from = *start, .to = *end}, *limit + 1);
   JsonWriter out;
   out.begin_object().key("revisions").begin_array();
   for (std::size_t i = 0; i < std::min(found.size(), *limit); ++i) write_revision(out, found[i]);

@@ -2,12 +2,11 @@
 #include "api/endpoints.hpp"
 #include "api/json_writer.hpp"
 #include "api/problem.hpp"
-#include "runner/keys.hpp"
 
 namespace settle::api {
 
 net::ServerResponse result(const runner::Service& service, const std::string& store_path) {
-  const auto found = service.result(std::string(runner::kDefaultTenant), store_path);
+  const auto found = service.result(service.tenant(), store_path);
   if (!found) {
     const runner::Refusal& refusal = found.refusal();
     if (refusal.kind != runner::Refusal::Kind::not_found) return refusal_response(refusal);

@@ -10,8 +10,6 @@
 
 namespace settle::runner {
 
-inline constexpr std::string_view kDefaultTenant = "default";
-
 /// Tenant, stream, job and sink names hold no NUL byte; a NUL ends each of them in a key.
 [[nodiscard]] std::string key_u64(std::uint64_t n);  // 8 bytes, big-endian
 [[nodiscard]] std::uint64_t read_u64(std::string_view eight_bytes);

@@ -35,6 +35,7 @@ struct Runner::Impl final : Service, JobContext {
        RunnerOptions options);
 
   // Service: runner_service.cpp
+  [[nodiscard]] const std::string& tenant() const override { return options.tenant; }
   boost::asio::awaitable<Outcome<Added>> add_job(std::string tenant, std::string json, bool replace) override;
   boost::asio::awaitable<Outcome<bool>> remove_job(std::string tenant, std::string id) override;
   [[nodiscard]] const Job* find_job(const std::string& tenant, const std::string& id) const override;

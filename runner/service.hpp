@@ -75,6 +75,8 @@ struct Revision {  // one emitted sample, from the ledger
 class Service {
  public:
   virtual ~Service() = default;
+  /// The tenant of this daemon: what the API reads and writes without naming one.
+  [[nodiscard]] virtual const std::string& tenant() const = 0;
   virtual boost::asio::awaitable<Outcome<Added>> add_job(std::string tenant, std::string json,
                                                          bool replace) = 0;
   virtual boost::asio::awaitable<Outcome<bool>> remove_job(std::string tenant, std::string id) = 0;

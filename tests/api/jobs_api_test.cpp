@@ -26,6 +26,17 @@ TEST_F(JobsApi, CreatesAJobAndSaysWhereItIs) {
   EXPECT_EQ(ask_object(200, "GET", kJobs + ("/" + id)).at("job_id"), body.at("job_id"));
 }
 
+TEST_F(JobsApi, WorksForTheTenantOfTheDaemon) {
+  service.tenant_name = "team";
+  const std::string id = add("p");
+  ASSERT_NE(service.find_job("team", id), nullptr);
+  EXPECT_EQ(ask_object(200, "GET", kJobs).at("jobs").as_array().size(), 1U);
+  EXPECT_EQ(ask_object(200, "GET", kJobs + ("/" + id)).at("job_id"), boost::json::string(id));
+  EXPECT_EQ(ask_object(404, "GET", "/api/v1/precompute/results/p").at("code"), "not_ready");
+  EXPECT_THAT(ask("GET", "/").body, HasSubstr("  p  "));
+  EXPECT_EQ(ask("DELETE", kJobs + ("/" + id)).status, 204);
+}
+
 TEST_F(JobsApi, TakesAnyContentType) {
   for (const char* type :
        {"text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8"}) {

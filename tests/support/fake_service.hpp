@@ -15,6 +15,7 @@ namespace settle::test {
 
 class FakeService : public runner::Service {
  public:
+  std::string tenant_name = "default";
   engine::Time now = engine::from_epoch_ms(1'782'482'220'000);  // 2026-06-26T13:57:00Z
   bool store_fails = false;
   std::string missing;
@@ -24,6 +25,7 @@ class FakeService : public runner::Service {
   std::vector<runner::DeadLetter> letters;
   std::vector<runner::Revision> ledger;
 
+  [[nodiscard]] const std::string& tenant() const override { return tenant_name; }
   boost::asio::awaitable<runner::Outcome<runner::Added>> add_job(std::string tenant, std::string json,
                                                                  bool replace) override {
     co_return add(tenant, json, replace, runner::Origin::api);
