@@ -41,6 +41,9 @@ std::string Runner::Impl::why_paused(const Stream& stream) const {
   if (store.fill() >= kStoreFillMax) {
     return "the store is over 80 % of store.max_bytes: raise it, or shorten retention.ledger";
   }
+  if (!sources.contains(stream.source)) {
+    return "source " + stream.source + " is not configured: configure it again, or delete the job";
+  }
   for (const std::string& id : stream.job_ids) {
     const Job* job = registry.find(stream.tenant, id);
     if (job == nullptr) {
@@ -48,7 +51,10 @@ std::string Runner::Impl::why_paused(const Stream& stream) const {
     }
     for (const std::string& name : job->spec.sinks) {
       const auto found = sinks.find(name);
-      if (found != sinks.end() && found->second.pump->full()) {
+      if (found == sinks.end()) {
+        return "sink " + name + " is not configured: configure it again, or delete the job";
+      }
+      if (found->second.pump->full()) {
         return "the queue of sink " + name + " is full: see /api/v1/outbox";
       }
       const SinkFacts facts = sink(name);

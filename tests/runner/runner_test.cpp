@@ -1,5 +1,7 @@
 // The runner as a whole, in this process: what a crash, an outage, a deleted job or a full queue must not
 // change.
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include "runner/gaps.hpp"
@@ -296,6 +298,36 @@ TEST(Runner, StopsAtValidUntilAndWatchesWhatIsOpen) {
   expect_exact(rig, kNoon - 10min, kNoon + 5min);
   EXPECT_EQ(rig.received().rbegin()->first.second, kNoon + 4min);
   EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::expired);
+}
+
+// Jobs of the API outlive the configuration that they were posted under.
+void expect_rest_while_renamed(std::string RunnerRig::*part, JobState state, const std::string& error) {
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(5min, 5s);
+  rig.stop();
+  const std::string name = std::exchange(rig.*part, "renamed");
+  rig.start();
+  const std::uint64_t fetches = rig.fetches;
+  rig.pass(5min, 5s);
+  EXPECT_EQ(rig.fetches, fetches);
+  const JobStatus status = rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]);
+  EXPECT_EQ(status.state, state);
+  EXPECT_EQ(status.last_error.substr(0, error.size()), error);
+  rig.stop();
+  rig.*part = name;
+  rig.start();
+  rig.pass(15min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 15min);
+}
+
+TEST(Runner, LetsAJobRestWhoseSourceIsNoLongerConfigured) {
+  expect_rest_while_renamed(&RunnerRig::source_name, JobState::failing, "source source is not configured");
+}
+
+TEST(Runner, LetsAJobRestWhoseSinkIsNoLongerConfigured) {
+  expect_rest_while_renamed(&RunnerRig::sink_name, JobState::paused, "sink memory is not configured");
 }
 
 TEST(Runner, PausesOnlyWhileASinksQueueIsFull) {

@@ -126,10 +126,10 @@ void RunnerRig::start() {
   }
   store_ = *std::move(opened);
   std::vector<runner::SourceEntry> sources(1);
-  sources[0].name = "source";
+  sources[0].name = source_name;
   sources[0].fetcher = std::make_shared<ScriptedFetcher>(script_, fetches);
   std::vector<runner::SinkEntry> sinks{1};
-  sinks[0].name = "memory";
+  sinks[0].name = sink_name;
   sinks[0].sink = std::make_unique<MemorySink>(sink);
   sinks[0].pump.queue_rows_max = queue_rows_max;
   parts_ = std::make_unique<Parts>(now_, *store_, options, std::move(sources), std::move(sinks));

@@ -53,6 +53,8 @@ class RunnerRig {
 
   SinkMemory sink;
   runner::RunnerOptions options;
+  std::string source_name = "source";  // as configured at the next start()
+  std::string sink_name = "memory";
   std::uint64_t queue_rows_max = 1'000'000;
   std::uint64_t fetches = 0;
 
