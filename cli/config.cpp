@@ -82,8 +82,10 @@ void read_top(const YamlNode& root, const std::string& folder, Config& config, P
   config.listen = read_listen(top, config.listen, problems);
   config.data_dir = resolve_path(top.text("data_dir", config.data_dir), folder);
   config.tenant = top.text("tenant", config.tenant);
-  if (config.tenant.empty() || config.tenant.find('\0') != std::string::npos) {
-    problems.error(top.place("tenant"), "\"tenant\" is empty or holds a NUL byte");
+  constexpr std::size_t kTenantBytesMax = 64;  // it begins every key of the store
+  if (config.tenant.empty() || config.tenant.size() > kTenantBytesMax ||
+      config.tenant.find('\0') != std::string::npos) {
+    problems.error(top.place("tenant"), "\"tenant\" is 1 to 64 bytes, none of them NUL");
   }
   config.log_level = top.one_of("log_level", config.log_level, kLevels);
   config.job_grace = top.duration("job_grace", config.job_grace, true);

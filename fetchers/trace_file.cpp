@@ -17,6 +17,8 @@ using engine::Time;
 
 namespace {
 
+constexpr std::size_t kScopeBytesMax = 128;  // it is part of keys of the store
+
 enum class FileKind : std::uint8_t { trace, recorded_fetch };
 
 std::string_view view(const json::string& text) {
@@ -97,6 +99,8 @@ std::string TraceBuilder::add_line(std::string_view line) {
   if (const json::value* name = fields.if_contains("scope")) {
     if (!name->is_string()) return "'scope': expected a text";
     scope = view(name->get_string());
+    if (scope.size() > kScopeBytesMax)
+      return "'scope': longer than " + std::to_string(kScopeBytesMax) + " bytes";
   }
   const json::value* frontier = fields.if_contains("frontier");
   const std::string unknown = frontier != nullptr

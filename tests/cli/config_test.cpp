@@ -151,6 +151,7 @@ TEST(Config, RefusesWithFileLineColumnAndWhatToDo) {
       {"tenant: a\nlisten: 127.0.0.1:1\ntenant: b",
        "3:1: the key \"tenant\" stands here a second time (first on line 1)"},
       {"tenant:", "1:1: \"tenant\" needs one value; it is empty"},
+      {"tenant: " + std::string(65, 't'), "1:1: \"tenant\" is 1 to 64 bytes*"},
       {"tenant: [a]", "1:1: \"tenant\" needs one value, not a list or map"},
       {"zzzzzz: 1", "1:1: unknown key \"zzzzzz\"; known here: listen, *"},
       {"- a", "1:1: expected a map with the keys listen, *"},

@@ -92,6 +92,7 @@ TEST(TraceFile, NamesTheLineThatIsWrong) {
       {R"({"at": 0, "series": "m", "bucket": 0, "value": 1})", "'series'"},
       {R"({"at": 0, "series": {"__name__": "m"}, "bucket": {}, "value": 1})", "'bucket'"},
       {R"({"at": 0, "scope": 1, "frontier": 0})", "'scope'"},
+      {R"({"at": 0, "frontier": 0, "scope": ")" + std::string(129, 's') + "\"}", "'scope'"},
       {R"({"at": 0, "frontier": 0, "note": ""})", "'note' does not belong"},
   };
   for (const auto& [line, expected] : cases) {
