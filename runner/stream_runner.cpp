@@ -6,9 +6,7 @@
 #include <utility>
 
 #include <spdlog/spdlog.h>
-#include <xxhash.h>
 
-#include "engine/model/bytes.hpp"
 #include "engine/plan/schedule.hpp"
 #include "runner/gaps.hpp"
 #include "runner/inheritance.hpp"
@@ -19,7 +17,6 @@
 namespace settle::runner {
 
 namespace asio = boost::asio;
-using engine::CellView;
 using engine::Sample;
 using engine::Time;
 
@@ -51,77 +48,6 @@ struct Built {
   std::map<std::string, std::uint64_t> samples_by_job;
   std::vector<std::string> outputs;  // served from now on
 };
-
-/// Two jobs with the same text give the sinks the same samples: what one delivered, the other need not
-/// repeat.
-std::string output_identity(const JobSpec& spec) {
-  engine::ByteWriter out;
-  out.text(spec.record);
-  out.byte(static_cast<std::uint8_t>(spec.timestamp));
-  for (const engine::Label& label : spec.labels) {
-    out.text(label.name);
-    out.text(label.value);
-  }
-  out.byte(0);
-  for (const std::string& sink : spec.sinks) {
-    out.text(sink);
-  }
-  const std::string text = std::move(out).take();
-  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
-  return key_u64(hash.high64) + key_u64(hash.low64);
-}
-
-std::string served_prefix(const std::string& tenant, const std::string& stream_id) {
-  return key_of(tenant, "served") + stream_id + '\0';
-}
-
-std::string inherits_key(const std::string& tenant, const std::string& stream_id) {
-  return key_of(tenant, "inherits") + stream_id;
-}
-
-std::shared_ptr<const FinalBucket> final_bucket_of(const engine::Engine& engine,
-                                                   const std::shared_ptr<const FinalBucket>& before) {
-  const std::optional<Time> newest = engine.newest_final_bucket();
-  if (!newest || (before && before->bucket > *newest)) {
-    return before;
-  }
-  auto made = std::make_shared<FinalBucket>();
-  made->bucket = *newest;
-  made->covered = {.from = *newest, .to = *newest + engine.options().granularity};
-  for (const CellView& cell : engine.cells_of(*newest)) {
-    if (cell.emitted) {
-      made->points.push_back(
-          {.series = std::string{cell.series}, .value = *cell.emitted, .revision = cell.revision});
-    }
-  }
-  return made;
-}
-
-void read_engine(StreamStatus& status, const engine::Engine& engine) {
-  status.open_cells = engine.open_cells();
-  status.series = engine.series_count();
-  status.limited = engine.limited();
-  status.live_from = engine.live_from();
-  status.frontier = engine.frontier();
-  status.stats = engine.stats();
-  status.final_bucket = final_bucket_of(engine, status.final_bucket);
-}
-
-std::vector<Sample> emitted_samples(const engine::Engine& engine, Time now) {
-  std::vector<Sample> samples;
-  for (const CellView& cell : engine.cells()) {
-    if (cell.emitted) {
-      samples.push_back({.series = cell.number,
-                         .bucket = cell.bucket,
-                         .value = *cell.emitted,
-                         .revision = cell.revision,
-                         .reason = engine::Reason::settled,
-                         .age = now - (cell.bucket + engine.options().granularity),
-                         .evidence_polls = 0});
-    }
-  }
-  return samples;
-}
 
 }  // namespace
 

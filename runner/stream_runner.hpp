@@ -23,37 +23,9 @@
 #include "runner/registry.hpp"
 #include "runner/store.hpp"
 #include "runner/stream_log.hpp"
+#include "runner/stream_views.hpp"
 
 namespace settle::runner {
-
-/// The newest final bucket of a stream, as its jobs serve it.
-struct FinalBucket {
-  engine::Time bucket;
-  engine::TimeRange covered;
-  struct Point {
-    std::string series;  // the source's
-    engine::Value value;
-    std::uint32_t revision = 0;
-  };
-  std::vector<Point> points;
-};
-
-/// As of the last tick; read on the event loop at any time.
-struct StreamStatus {
-  bool answered = false;   // a complete answer since start
-  std::string last_error;  // "" : the last tick was fine
-  std::optional<engine::Time> last_error_at;
-  std::optional<engine::Time> last_tick;
-  std::size_t open_cells = 0;
-  std::size_t series = 0;
-  bool limited = false;
-  engine::Time live_from{};
-  std::optional<engine::Time> frontier;
-  engine::EngineStats stats;
-  std::uint64_t gaps = 0;  // given up since start
-  std::shared_ptr<const FinalBucket> final_bucket;
-  std::map<std::string, std::uint64_t> samples_by_job;  // since start
-};
 
 class StreamRunner {
  public:
