@@ -1,6 +1,7 @@
 #include "runner/outbox.hpp"
 
 #include <algorithm>
+#include <memory_resource>
 #include <optional>
 #include <unordered_set>
 #include <utility>
@@ -18,12 +19,14 @@ namespace {
 constexpr std::size_t kBlocksPerRead = 256;
 constexpr std::size_t kNamesMax = 1'000'000;
 constexpr std::size_t kRowBytes = 40;  // timestamp and value in any format
+constexpr std::size_t kTakenBytes = 64u << 10;
 
 std::string row_key(const sinks::Row& row) {
-  return row.series + '\0' + key_u64(static_cast<std::uint64_t>(engine::epoch_ms(row.timestamp)));
+  return std::string{row.series} + '\0' +
+         key_u64(static_cast<std::uint64_t>(engine::epoch_ms(row.timestamp)));
 }
 
-sinks::Row to_row(const LedgerBlock& block, const engine::Sample& sample, std::string series) {
+sinks::Row to_row(const LedgerBlock& block, const engine::Sample& sample, sinks::SeriesText series) {
   sinks::Row row;
   row.series = std::move(series);
   row.timestamp = sample.bucket + block.stamp_offset;
@@ -56,7 +59,9 @@ struct Outbox::Filling {
   OutboxLimits limits;
   std::size_t bytes = 0;
   std::size_t blocks = 0;
-  std::unordered_set<RowIdentity, RowIdentityHash> taken;  // views of names_, which stay put meanwhile
+  // One entry for each row: from few pieces of memory, gone at once.
+  std::pmr::monotonic_buffer_resource memory{kTakenBytes};
+  std::pmr::unordered_set<RowIdentity, RowIdentityHash> taken{&memory};  // views of names_, which stay put
 };
 
 Outbox::Outbox(const Store& store, std::string tenant, std::string sink, engine::Labels external_labels)
@@ -86,8 +91,8 @@ Outbox::JobSeries& Outbox::names_of(const LedgerBlock& block) {
   return names_[block.job_id + '\0' + block.stream_id];
 }
 
-const std::string& Outbox::series_of(const ReadTransaction& read, const LedgerBlock& block, JobSeries& names,
-                                     SeriesNumber number) {
+const sinks::SeriesText& Outbox::series_of(const ReadTransaction& read, const LedgerBlock& block,
+                                           JobSeries& names, SeriesNumber number) {
   const auto [at, is_new] = names.try_emplace(number);
   if (is_new) {
     ++names_held_;
@@ -102,7 +107,7 @@ void Outbox::note_revisions(const ReadTransaction& read, std::string_view key, c
     const engine::Sample& sample = block.samples[i];
     if (sample.revision < 2) continue;
     const LedgerPosition at{std::string{key}, static_cast<std::uint32_t>(i)};
-    const std::string& series = series_of(read, block, names_of(block), sample.series);
+    const sinks::SeriesText& series = series_of(read, block, names_of(block), sample.series);
     std::string identity = row_key(to_row(block, sample, series));
     newer_[identity] = {sample.revision, at};
     newer_in_order_.emplace_back(at, std::move(identity));
@@ -151,7 +156,7 @@ bool Outbox::take_row(const ReadTransaction& read, const LedgerBlock& block, Job
                       Filling& filling) {
   OutboxBatch& batch = filling.batch;
   const engine::Sample& sample = block.samples[batch.end.row];
-  const std::string& series = series_of(read, block, names, sample.series);
+  const sinks::SeriesText& series = series_of(read, block, names, sample.series);
   OutboxRow row{to_row(block, sample, series), batch.jobs.size() - 1};
   if (series.empty()) {
     row.row.series = "number " + std::to_string(sample.series) + " of stream " + block.stream_id;
@@ -159,7 +164,7 @@ bool Outbox::take_row(const ReadTransaction& read, const LedgerBlock& block, Job
   } else if (filling.limits.replace && is_replaced(row.row, batch.end)) {
     ++batch.replaced;
   } else {
-    const std::size_t bytes = series.size() + kRowBytes;
+    const std::size_t bytes = series.view().size() + kRowBytes;
     const bool too_big = !batch.rows.empty() && filling.bytes + bytes > filling.limits.bytes_max;
     if (too_big || !filling.taken.insert({series, row.row.timestamp}).second) return false;
     filling.bytes += bytes;

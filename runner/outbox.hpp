@@ -68,13 +68,13 @@ class Outbox {
   struct NumberHash {
     std::size_t operator()(engine::SeriesNumber n) const { return n * 0x9e3779b97f4a7c15u; }
   };
-  using JobSeries = std::unordered_map<engine::SeriesNumber, std::string, NumberHash>;
+  using JobSeries = std::unordered_map<engine::SeriesNumber, sinks::SeriesText, NumberHash>;
 
   [[nodiscard]] bool is_mine(const LedgerBlock& block) const;
   [[nodiscard]] JobSeries& names_of(const LedgerBlock& block);
   /// "" when the store does not know the series any more.
-  const std::string& series_of(const ReadTransaction& read, const LedgerBlock& block, JobSeries& names,
-                               engine::SeriesNumber number);
+  const sinks::SeriesText& series_of(const ReadTransaction& read, const LedgerBlock& block, JobSeries& names,
+                                     engine::SeriesNumber number);
   [[nodiscard]] std::string output_text(std::string_view source_series, const LedgerBlock& block) const;
   void note_revisions(const ReadTransaction& read, std::string_view key, const LedgerBlock& block);
   [[nodiscard]] bool is_replaced(const sinks::Row& row, const LedgerPosition& at) const;

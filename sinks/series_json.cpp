@@ -1,5 +1,7 @@
 #include "sinks/series_json.hpp"
 
+#include <algorithm>
+
 namespace settle::sinks {
 
 SeriesParts::SeriesParts(std::string_view series) {
@@ -42,15 +44,16 @@ namespace {
 /// Canonical text escapes what JSON escapes, but for the other control characters.
 void append_json_text(std::string& out, std::string_view escaped) {
   constexpr char kHex[] = "0123456789abcdef";
-  for (const char c : escaped) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20) {
-      out += c;
-    } else {
-      out += "\\u00";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    }
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
+  for (auto rest = escaped.begin(); rest != escaped.end();) {
+    const auto control = std::find_if(rest, escaped.end(), is_control);
+    out.append(rest, control);
+    if (control == escaped.end()) return;
+    const auto byte = static_cast<unsigned char>(*control);
+    out += "\\u00";
+    out += kHex[byte >> 4];
+    out += kHex[byte & 15];
+    rest = control + 1;
   }
 }
 

@@ -15,6 +15,7 @@
 #include "engine/model/value.hpp"
 #include "engine/result.hpp"
 #include "engine/stabilizer/sample.hpp"
+#include "sinks/series_text.hpp"
 
 namespace settle::sinks {
 
@@ -37,7 +38,7 @@ struct Capabilities {
 };
 
 struct Row {
-  std::string series;      // canonical text of the output series
+  SeriesText series;       // canonical text of the output series
   engine::Time timestamp;  // the source's own
   engine::Value value;
   std::uint32_t revision = 1;

@@ -160,7 +160,7 @@ std::vector<bool> matches(std::span<const Row> rows, const Exported& exported) {
   std::vector<bool> held;
   held.reserve(rows.size());
   for (const Row& row : rows) {
-    const auto found = exported.find(row.series);
+    const auto found = exported.find(row.series.view());
     held.push_back(found != exported.end() &&
                    std::any_of(found->second.begin(), found->second.end(), [&](const auto& sample) {
                      return sample.first == engine::epoch_ms(row.timestamp) &&

@@ -61,7 +61,8 @@ struct FakeServer {
   [[nodiscard]] bool holds(const sinks::Row& row) const {
     for (const auto* part : {&durable, &recent}) {
       for (const Kept& one : *part) {
-        if (one.key == Key{row.series, engine::epoch_ms(row.timestamp)} && one.value == row.value)
+        if (one.key == Key{std::string{row.series}, engine::epoch_ms(row.timestamp)} &&
+            one.value == row.value)
           return true;
       }
     }
@@ -113,8 +114,9 @@ class FakeSink final : public sinks::Sink {
     const bool applies = fate.verdict == sinks::PushVerdict::accepted ||
                          fate.verdict == sinks::PushVerdict::uncertain || fate.never_answers;
     for (std::size_t i = 0; applies && i < std::min(rows.size(), fate.applied); ++i) {
-      server_.recent.push_back(
-          {{rows[i].series, engine::epoch_ms(rows[i].timestamp)}, rows[i].value, rows[i].revision});
+      server_.recent.push_back({{std::string{rows[i].series}, engine::epoch_ms(rows[i].timestamp)},
+                                rows[i].value,
+                                rows[i].revision});
     }
     if (fate.never_answers) {
       const auto executor = co_await boost::asio::this_coro::executor;

@@ -89,7 +89,7 @@ TEST(RefuseRow, NamesWhatTheServerWouldDropSilently) {
            Case{row("m{a=\"x\"", now, Value::count(1)), "canonical"},
        }) {
     const auto refused = refuse_row(one.row, kNow, limits);
-    EXPECT_EQ(refused.has_value(), *one.reason != '\0') << one.row.series;
+    EXPECT_EQ(refused.has_value(), *one.reason != '\0') << one.row.series.view();
     EXPECT_THAT(refused.value_or(""), HasSubstr(one.reason));
   }
 }
