@@ -202,7 +202,7 @@ runner::Service& RunnerRig::service() {
 std::map<std::pair<std::string, engine::Time>, std::vector<engine::Value>> RunnerRig::received() const {
   std::map<std::pair<std::string, engine::Time>, std::vector<engine::Value>> values;
   for (const sinks::Row& row : sink.rows) {
-    values[{row.series, row.timestamp}].push_back(row.value);
+    values[{std::string{row.series}, row.timestamp}].push_back(row.value);
   }
   return values;
 }
