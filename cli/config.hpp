@@ -57,6 +57,7 @@ struct Limits {
   std::uint64_t series_max = 100'000;         // per job
   std::uint64_t open_cells_max = 10'000'000;  // per job
   net::ServerLimits http;
+  bool operator==(const Limits&) const = default;
 };
 
 struct Retention {
@@ -64,6 +65,7 @@ struct Retention {
   engine::Duration dead_letters{std::chrono::hours{24 * 7}};
   std::uint64_t dead_letter_bytes_max = 1ull << 30;
   engine::Duration cells{std::chrono::hours{48}};
+  bool operator==(const Retention&) const = default;
 };
 
 struct Config {

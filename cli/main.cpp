@@ -54,7 +54,13 @@ void add_serve(CLI::App& app, Action& action) {
       ->check(CLI::Validator(time_problem, ""));
   command->add_option("--clock-speed", options->clock_speed, "Source time runs so many times as fast")
       ->type_name("N")
-      ->check(CLI::Range(0.001, 100'000.0));
+      ->check(CLI::Range(0.001, 100'000.0))
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            return text.find_first_not_of("0123456789.") == text.npos ? ""
+                                                                      : "expected a number such as 60 or 0.5";
+          },
+          ""));
   command->callback([&action, options, start] {
     action = [options, start] {
       if (!start->empty()) options->clock_start = *engine::parse_time(*start);

@@ -53,6 +53,10 @@ runner::ClockOptions clock_options(const ServeOptions& options, const runner::St
     spdlog::warn("event=clock_start_raised from={} to={} reason={:?}", engine::format_time(*clock.start),
                  engine::format_time(*clock.floor), "source time never runs backwards in one store");
     clock.start = clock.floor;
+  } else if (!clock.start && clock.floor && *clock.floor > std::chrono::system_clock::now()) {
+    spdlog::warn("event=clock_stands until={} reason={:?}", engine::format_time(*clock.floor),
+                 "the store has seen a later source time than now: nothing is polled before; "
+                 "rehearse with --clock-start on a data directory of its own");
   }
   return clock;
 }
@@ -186,12 +190,11 @@ asio::awaitable<void> Daemon::reload() {
     spdlog::error("event=reload_refused error={:?}", sources.error().detail);
     co_return;
   }
-  runner_->use_sources(*std::move(sources));
   std::vector<std::string> jobs;
   for (const JobConfig& job : config.jobs) {
     jobs.push_back(job.json);
   }
-  const auto changed = co_await runner_->reconcile(std::move(jobs));
+  const auto changed = co_await runner_->reload(*std::move(sources), std::move(jobs));
   if (!changed) {
     spdlog::error("event=reload_refused error={:?}", changed.refusal().detail);
     co_return;
@@ -200,7 +203,10 @@ asio::awaitable<void> Daemon::reload() {
     spdlog::info("event=job_reloaded what={:?}", line);
   }
   spdlog::set_level(spdlog::level::from_str(config.log_level));
-  config_ = std::move(config);
+  // What needs a restart stays as it runs, and is said again by the next reload.
+  config_.sources = std::move(config.sources);
+  config_.jobs = std::move(config.jobs);
+  config_.log_level = std::move(config.log_level);
   spdlog::info("event=reloaded jobs={}", config_.jobs.size());
 }
 

@@ -146,6 +146,9 @@ std::vector<std::string> needs_restart(const Config& before, const Config& after
   check(before.sinks == after.sinks, "sinks");
   check(before.store_bytes_max == after.store_bytes_max, "store.max_bytes");
   check(before.job_grace == after.job_grace, "job_grace");
+  check(before.limits == after.limits, "limits");
+  check(before.retention == after.retention, "retention");
+  check(before.metrics_jobs_max == after.metrics_jobs_max, "metrics.max_jobs");
   return lines;
 }
 

@@ -23,6 +23,7 @@ struct ServerLimits {
   std::size_t connections_max = 512;
   std::chrono::milliseconds request_timeout{30'000};  // to read one whole request; also to write the answer
   std::chrono::milliseconds idle_timeout{60'000};     // between requests of one connection
+  bool operator==(const ServerLimits&) const = default;
 };
 
 struct ServerRequest {

@@ -180,9 +180,16 @@ asio::awaitable<Outcome<std::vector<std::string>>> Runner::reconcile(std::vector
   co_return co_await impl_->registry.reconcile(std::move(tenant), std::move(specs));
 }
 
-void Runner::use_sources(std::vector<SourceEntry> sources) {
+asio::awaitable<Outcome<std::vector<std::string>>> Runner::reload(std::vector<SourceEntry> sources,
+                                                                  std::vector<std::string> jobs) {
+  std::map<std::string, SourcePart> before = impl_->sources;
   for (SourceEntry& entry : sources) {
     impl_->sources[entry.name] = {.server = entry.server, .fetcher = std::move(entry.fetcher)};
+  }
+  Outcome<std::vector<std::string>> lines = co_await reconcile(std::move(jobs));
+  if (!lines) {
+    impl_->sources = std::move(before);
+    co_return lines.refusal();
   }
   for (const Stream* stream : impl_->registry.streams()) {
     const auto source = impl_->sources.find(stream->source);
@@ -191,6 +198,7 @@ void Runner::use_sources(std::vector<SourceEntry> sources) {
       runner->use(source->second.fetcher);
     }
   }
+  co_return lines;
 }
 
 asio::awaitable<void> Runner::run() {

@@ -330,6 +330,35 @@ TEST(Runner, LetsAJobRestWhoseSinkIsNoLongerConfigured) {
   expect_rest_while_renamed(&RunnerRig::sink_name, JobState::paused, "sink memory is not configured");
 }
 
+TEST(Runner, ChangesNothingWhenAReloadIsRefused) {
+  const testing::Script down = [](const fetchers::FetchRequest&) { return testing::unreachable("source"); };
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(5min, 5s);
+  ASSERT_FALSE(rig.reload(down, {job_json("c", R"(,"watch":"0s")")}));
+  rig.pass(15min, 5s);
+  expect_exact(rig, kNoon - 10min, kNoon + 10min);
+  ASSERT_FALSE(rig.reload(down, {job_json("a/b")}));  // a path that another job holds
+  // A stream that starts only now takes its source from where a reload puts it.
+  ASSERT_TRUE(rig.post(job_json("d", R"(,"record":"d","watch":"20m")")));
+  rig.pass(5min, 5s);
+  for (const Job* job : rig.service().list_jobs("default", "", 2)) {
+    EXPECT_EQ(rig.service().job_status(*job).state, JobState::running);
+  }
+}
+
+TEST(Runner, AsksTheNewSourceAfterAReload) {
+  const testing::Script down = [](const fetchers::FetchRequest&) { return testing::unreachable("source"); };
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(5min, 5s);
+  ASSERT_TRUE(rig.reload(down, {}));
+  rig.pass(5min, 5s);
+  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::failing);
+}
+
 TEST(Runner, PausesOnlyWhileASinksQueueIsFull) {
   RunnerRig rig{kNoon, growing};
   rig.queue_rows_max = 5;

@@ -185,6 +185,16 @@ runner::Outcome<runner::Added> RunnerRig::post(const std::string& json, bool rep
   return added;
 }
 
+runner::Outcome<std::vector<std::string>> RunnerRig::reload(const Script& script,
+                                                            std::vector<std::string> jobs) {
+  std::vector<runner::SourceEntry> sources(1);
+  sources[0].name = source_name;
+  sources[0].fetcher = std::make_shared<ScriptedFetcher>(script, fetches);
+  auto changed = parts_->wait_for(parts_->runner.reload(std::move(sources), std::move(jobs)));
+  settle_down();
+  return changed;
+}
+
 runner::Outcome<bool> RunnerRig::remove(const std::string& job_id) {
   auto removed = parts_->wait_for(service().remove_job("default", job_id));
   settle_down();

@@ -42,6 +42,9 @@ class RunnerRig {
   /// Moves the clocks in steps of `step` and lets everything come to rest after each.
   void pass(std::chrono::milliseconds time, std::chrono::milliseconds step = std::chrono::seconds{1});
   [[nodiscard]] runner::Outcome<runner::Added> post(const std::string& json, bool replace = false);
+  /// As SIGHUP does, with another script for the source.
+  [[nodiscard]] runner::Outcome<std::vector<std::string>> reload(const Script& script,
+                                                                 std::vector<std::string> jobs);
   [[nodiscard]] runner::Outcome<bool> remove(const std::string& job_id);
   /// Begun now, done while time passes: for what a script does in the middle of a poll.
   void remove_soon(const std::string& job_id);
