@@ -93,12 +93,29 @@ engine::Result<std::unique_ptr<FileSink>> FileSink::open(std::string path) {
     return engine::refused("cannot open the sink file " + path + " for appending: " + errno_text());
   }
   std::unique_ptr<FileSink> sink{new FileSink(std::move(path), fd)};
+  struct stat stat {};
+  if (::fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode)) {
+    return engine::refused("the sink file " + sink->path_ +
+                           " is not a regular file: what was written to it could not be looked up again");
+  }
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     return engine::refused("the sink file " + sink->path_ +
                            " is held by another process: one writer per file");
   }
   if (auto cut = sink->cut_torn_line(); !cut) return cut.error();
   return sink;
+}
+
+engine::Result<void> FileSink::follow_path() {
+  struct stat here {};
+  struct stat there {};
+  const bool same = ::fstat(fd_, &here) == 0 && ::stat(path_.c_str(), &there) == 0 &&
+                    here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+  if (same) return {};
+  auto fresh = open(path_);
+  if (!fresh) return fresh.error();
+  std::swap(fd_, (*fresh)->fd_);
+  return {};
 }
 
 engine::Result<void> FileSink::cut_torn_line() {
@@ -131,8 +148,9 @@ Capabilities FileSink::capabilities() const {
 
 asio::awaitable<SinkHealth> FileSink::check() {
   SinkHealth health;
-  health.reachable = size_of(fd_) >= 0;
-  health.server = "file " + path_;
+  const engine::Result<void> there = follow_path();
+  health.reachable = static_cast<bool>(there);
+  health.server = there ? "file " + path_ : there.error().detail;
   health.meaning =
       "Every revision is appended as a line of its own, so corrections are kept beside what they correct.";
   health.capabilities = capabilities();
@@ -148,10 +166,15 @@ std::optional<std::string> FileSink::refuse(const Row& row, engine::Time) const 
 }
 
 asio::awaitable<PushOutcome> FileSink::push(std::vector<Row> rows) {
+  PushOutcome outcome;
+  if (const engine::Result<void> there = follow_path(); !there) {
+    outcome.verdict = PushVerdict::retry;
+    outcome.detail = there.error().detail;
+    co_return outcome;
+  }
   std::string lines;
   for (const Row& row : rows) lines += encode_line(row);
   const off_t before = size_of(fd_);
-  PushOutcome outcome;
   if (before < 0 || !write_all(fd_, lines) || ::fdatasync(fd_) != 0) {
     outcome.detail = "cannot append to " + path_ + ": " + errno_text() + "; free space or fix the disk";
     // What is cut off again was never there; what cannot be cut may be.

@@ -32,6 +32,8 @@ class FileSink final : public Sink {
  private:
   FileSink(std::string path, int fd);
   [[nodiscard]] engine::Result<void> cut_torn_line();
+  /// Goes on in a new file when the one in hand no longer has this path: it was rotated or removed.
+  [[nodiscard]] engine::Result<void> follow_path();
   std::string path_;
   int fd_;
 };

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <limits>
 #include <sstream>
+#include <sys/stat.h>
 
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
@@ -116,6 +117,25 @@ TEST_F(FileSinkTest, LooksAtTheEndOfALongFileOnly) {
   const auto held = holds(*sink, {rows.front(), rows[6'000], rows.back()});
   EXPECT_TRUE(held[1]);
   EXPECT_TRUE(held[2]);
+}
+
+TEST_F(FileSinkTest, GoesOnInANewFileWhenItsFileWasRotatedOrRemoved) {
+  const auto sink = open();
+  ASSERT_EQ(push(*sink, {row("a", 1)}), PushVerdict::accepted);
+  std::filesystem::rename(path, path + ".1");
+  ASSERT_EQ(push(*sink, {row("b", 2)}), PushVerdict::accepted);
+  EXPECT_EQ(text(), encode_line(row("b", 2)));
+  std::filesystem::remove(path);
+  ASSERT_EQ(push(*sink, {row("c", 3)}), PushVerdict::accepted);
+  EXPECT_EQ(text(), encode_line(row("c", 3)));
+  std::filesystem::remove_all(directory);
+  EXPECT_EQ(push(*sink, {row("d", 4)}), PushVerdict::retry);
+}
+
+TEST_F(FileSinkTest, RefusesWhatItCouldNotReadBack) {
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  EXPECT_FALSE(FileSink::open(path));
+  EXPECT_FALSE(FileSink::open("/dev/null"));
 }
 
 TEST_F(FileSinkTest, HasOneWriter) {
