@@ -61,13 +61,20 @@ ConfigReport check_config(const std::string& text, const std::string& filename, 
   }
   report.warnings = config->warnings;
   const ConfiguredContext context(*config);
-  const std::vector<CheckedJob> jobs = check_jobs(*config, context, now);
+  const std::vector<CheckedJob> jobs = check_jobs(*config, context, engine::Time::min());
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (!jobs[i].spec) {
       report.errors.push_back(jobs[i].error);
-    } else if (config->jobs[i].fields.contains("corrections") &&
-               jobs[i].spec->engine.corrections == engine::Corrections::repush &&
-               goes_to_victoriametrics(*config, *jobs[i].spec)) {
+      continue;
+    }
+    // The daemon starts with such a job, and shows it as expired.
+    if (jobs[i].spec->valid_until && *jobs[i].spec->valid_until <= now) {
+      report.warnings.push_back(at(filename, config->jobs[i].fields.at("valid_until")) +
+                                "valid_until is past: the job polls nothing new");
+    }
+    if (config->jobs[i].fields.contains("corrections") &&
+        jobs[i].spec->engine.corrections == engine::Corrections::repush &&
+        goes_to_victoriametrics(*config, *jobs[i].spec)) {
       report.warnings.push_back(
           at(filename, config->jobs[i].fields.at("corrections")) +
           "corrections: repush needs VictoriaMetrics 1.86 or later with deduplication on; "

@@ -74,6 +74,8 @@ std::string read_listen(const Section& top, const std::string& fallback, Problem
                                            "\" is reachable from other machines, and the REST API " +
                                            "lets everyone who reaches it register and delete jobs");
   }
+  // The server takes addresses and asks no resolver.
+  if (colon != std::string::npos && listen.substr(0, colon) == "localhost") return "127.0.0.1:" + port;
   return listen;
 }
 

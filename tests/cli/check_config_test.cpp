@@ -36,6 +36,13 @@ TEST(CheckConfig, SaysWhatAGoodFileConfigures) {
             "2 sources, 1 sink, 1 job; listens on 127.0.0.1:9009, keeps its data in settle-data");
 }
 
+TEST(CheckConfig, WarnsOfAJobThatTheFileOutlived) {
+  const ConfigReport report = check_job(
+      "{query: e, granularity: 1m, source: edge, sketch_type: scalar, store_path: a/b, valid_until: \"1\"}");
+  EXPECT_THAT(report.errors, IsEmpty());
+  EXPECT_THAT(report.warnings, ElementsAre(StartsWith("s.yaml:8:85: valid_until is past")));
+}
+
 TEST(CheckConfig, PointsAtTheFieldOfABadJob) {
   struct Case {
     std::string job;

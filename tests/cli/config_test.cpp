@@ -249,6 +249,7 @@ sources:
   a: {kind: prometheus, url: "http://127.0.0.1:9090", auth: {bearer_token_file: t}, queries: {m: "sum(x)"}}
 )yaml");
   EXPECT_TRUE(config.warnings.empty());
+  EXPECT_EQ(config.listen, "127.0.0.1:9009");  // what the server understands
 }
 
 TEST(Config, RefusesAFileThatIsNotThere) {
