@@ -26,6 +26,9 @@ namespace {
 // again.
 constexpr int kRebuildsMax = 5;
 
+// What a configured `timeout` may ask for; the source's own is what usually counts.
+constexpr std::chrono::milliseconds kFetchMax = std::chrono::hours{1};
+
 struct Instant {
   Time source;
   Time wall;
@@ -308,7 +311,7 @@ asio::awaitable<void> StreamRunner::Impl::poll() {
                                  .granularity = engine.options().granularity,
                                  .selector = of->selector,
                                  .now = now,
-                                 .timeout = std::chrono::milliseconds{30'000}};
+                                 .timeout = kFetchMax};
   const std::shared_ptr<fetchers::Fetcher> source = fetcher;  // a reload may replace it while it is at work
   fetchers::FetchResult fetched;
   if (!live.range.empty()) {

@@ -83,6 +83,18 @@ TEST(Runner, LosesAndDoublesNothingWhenItCrashesAgainAndAgain) {
   expect_exact(rig, kNoon - 10min, kNoon + 28min);
 }
 
+TEST(Runner, LeavesTheTimeOfAFetchToTheSource) {
+  std::chrono::milliseconds given{0};
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
+                  given = request.timeout;
+                  return growing(request);
+                }};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(1min, 5s);
+  EXPECT_GE(given, 10min);  // `timeout: 10m` of a source means ten minutes
+}
+
 TEST(Runner, ServesTheNewestFinalBucketAlsoAfterARestart) {
   RunnerRig rig{kNoon, growing};
   rig.start();
