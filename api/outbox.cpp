@@ -110,12 +110,13 @@ net::ServerResponse revisions(const runner::Service& service, const net::ServerR
   if (!start) return refusal_response(start.refusal());
   const auto end = time_parameter(request, "end", engine::Time::max());
   if (!end) return refusal_response(end.refusal());
-  const auto found =
+  const auto page =
       service.revisions(service.tenant(), job, series, {.from = *start, .to = *end}, *limit + 1);
+  const auto& found = page.found;
   JsonWriter out;
   out.begin_object().key("revisions").begin_array();
   for (std::size_t i = 0; i < std::min(found.size(), *limit); ++i) write_revision(out, found[i]);
-  out.end_array().flag("more", found.size() > *limit).end_object();
+  out.end_array().flag("more", page.cut || found.size() > *limit).end_object();
   net::ServerResponse response;
   response.body = out.take();
   return response;

@@ -47,9 +47,9 @@ struct Runner::Impl final : Service, JobContext {
   [[nodiscard]] std::vector<PumpStatus> outbox() const override;
   [[nodiscard]] std::vector<DeadLetter> dead_letters(const std::string& tenant, const std::string& sink,
                                                      std::uint64_t after, std::size_t limit) const override;
-  [[nodiscard]] std::vector<Revision> revisions(const std::string& tenant, const std::string& job_id,
-                                                const std::string& series, engine::TimeRange timestamps,
-                                                std::size_t limit) const override;
+  [[nodiscard]] Revisions revisions(const std::string& tenant, const std::string& job_id,
+                                    const std::string& series, engine::TimeRange timestamps,
+                                    std::size_t limit) const override;
   [[nodiscard]] std::string not_ready() const override;
   [[nodiscard]] std::string metrics_text() const override;
   [[nodiscard]] engine::Time source_now() const override;

@@ -156,15 +156,17 @@ std::vector<DeadLetter> Runner::Impl::dead_letters(const std::string& tenant, co
   return found;
 }
 
-std::vector<Revision> Runner::Impl::revisions(const std::string& tenant, const std::string& job_id,
-                                              const std::string& series, engine::TimeRange timestamps,
-                                              std::size_t limit) const {
-  std::vector<Revision> found;
+Revisions Runner::Impl::revisions(const std::string& tenant, const std::string& job_id,
+                                  const std::string& series, engine::TimeRange timestamps,
+                                  std::size_t limit) const {
+  Revisions page;
+  std::vector<Revision>& found = page.found;
   const ReadTransaction view = store.read();
   const SteadyTime until = clocks.steady_now() + kScanMax;
   view.scan(Table::ledger, {}, {}, [&](std::string_view key, std::string_view value) {
     if (key.substr(8).substr(0, tenant.size() + 1 + job_id.size() + 1) != key_of(tenant, job_id)) {
-      return clocks.steady_now() < until;
+      page.cut = clocks.steady_now() >= until;
+      return !page.cut;
     }
     const engine::Result<LedgerBlock> block = decode_block(value);
     if (!block) {
@@ -172,8 +174,11 @@ std::vector<Revision> Runner::Impl::revisions(const std::string& tenant, const s
     }
     for (const engine::Sample& sample : block->samples) {
       const Time stamp = sample.bucket + block->stamp_offset;
+      if (!timestamps.contains(stamp) || found.size() >= limit) {
+        continue;
+      }
       const auto name = series_text_of(view, tenant, block->stream_id, sample.series);
-      if (!timestamps.contains(stamp) || !name || found.size() >= limit) {
+      if (!name) {
         continue;
       }
       std::string output = output_series(*name, block->record, block->labels);
@@ -185,9 +190,10 @@ std::vector<Revision> Runner::Impl::revisions(const std::string& tenant, const s
                          .policy = block->policy});
       }
     }
-    return found.size() < limit && clocks.steady_now() < until;
+    page.cut = found.size() < limit && clocks.steady_now() >= until;
+    return found.size() < limit && !page.cut;
   });
-  return found;
+  return page;
 }
 
 std::string Runner::Impl::not_ready() const {

@@ -72,6 +72,11 @@ struct Revision {  // one emitted sample, from the ledger
   std::string policy;
 };
 
+struct Revisions {
+  std::vector<Revision> found;
+  bool cut = false;  // the ledger is long: the time of one question ended before it did
+};
+
 class Service {
  public:
   virtual ~Service() = default;
@@ -92,10 +97,9 @@ class Service {
                                                              const std::string& sink, std::uint64_t after,
                                                              std::size_t limit) const = 0;
   /// By ledger order; `series` "" means all of the job.
-  [[nodiscard]] virtual std::vector<Revision> revisions(const std::string& tenant, const std::string& job_id,
-                                                        const std::string& series,
-                                                        engine::TimeRange timestamps,
-                                                        std::size_t limit) const = 0;
+  [[nodiscard]] virtual Revisions revisions(const std::string& tenant, const std::string& job_id,
+                                            const std::string& series, engine::TimeRange timestamps,
+                                            std::size_t limit) const = 0;
   /// "" when ready: every stream had a complete answer, every sink is reachable; else what is missing.
   [[nodiscard]] virtual std::string not_ready() const = 0;
   /// Prometheus text format.

@@ -392,7 +392,9 @@ TEST(Runner, KeepsEveryEmittedSampleInTheLedger) {
   ASSERT_TRUE(added);
   rig.pass(12min, 5s);
   const auto revisions =
-      rig.service().revisions("default", added->job.id, "", {.from = Time::min(), .to = Time::max()}, 1'000);
+      rig.service()
+          .revisions("default", added->job.id, "", {.from = Time::min(), .to = Time::max()}, 1'000)
+          .found;
   ASSERT_EQ(revisions.size(), rig.sink.rows.size());
   for (const Revision& revision : revisions) {
     EXPECT_EQ(revision.series, kSeries);

@@ -24,6 +24,7 @@ class FakeService : public runner::Service {
   std::vector<runner::PumpStatus> pumps;
   std::vector<runner::DeadLetter> letters;
   std::vector<runner::Revision> ledger;
+  bool ledger_is_long = false;  // a search of it ends before its end
 
   [[nodiscard]] const std::string& tenant() const override { return tenant_name; }
   boost::asio::awaitable<runner::Outcome<runner::Added>> add_job(std::string tenant, std::string json,
@@ -86,14 +87,14 @@ class FakeService : public runner::Service {
     }
     return page;
   }
-  [[nodiscard]] std::vector<runner::Revision> revisions(const std::string& /*tenant*/,
-                                                        const std::string& job_id, const std::string& series,
-                                                        engine::TimeRange timestamps,
-                                                        std::size_t limit) const override {
-    std::vector<runner::Revision> page;
+  [[nodiscard]] runner::Revisions revisions(const std::string& /*tenant*/, const std::string& job_id,
+                                            const std::string& series, engine::TimeRange timestamps,
+                                            std::size_t limit) const override {
+    runner::Revisions page{.found = {}, .cut = ledger_is_long};
     for (const runner::Revision& revision : ledger) {
       if (revision.job_id != job_id || (!series.empty() && revision.series != series)) continue;
-      if (timestamps.contains(revision.timestamp) && page.size() < limit) page.push_back(revision);
+      if (timestamps.contains(revision.timestamp) && page.found.size() < limit)
+        page.found.push_back(revision);
     }
     return page;
   }
