@@ -20,7 +20,7 @@ constexpr std::array kLimitKeys{"series_max"sv, "open_cells_max"sv, "http"sv};
 constexpr std::array kHttpKeys{"header_bytes_max"sv, "body_bytes_max"sv, "connections_max"sv,
                                "request_timeout"sv, "idle_timeout"sv};
 constexpr std::array kMetricsKeys{"max_jobs"sv};
-constexpr std::array kRetentionKeys{"ledger"sv, "dead_letters"sv, "dead_letter_bytes"sv, "cells"sv};
+constexpr std::array kRetentionKeys{"ledger"sv, "dead_letters"sv, "dead_letter_bytes"sv};
 constexpr std::array kStoreKeys{"max_bytes"sv};
 constexpr std::array kLevels{"debug"sv, "info"sv, "warn"sv, "error"sv};
 
@@ -52,7 +52,6 @@ Retention read_retention(const Section& top, Problems& problems) {
   retention.ledger = section.duration("ledger", retention.ledger);
   retention.dead_letters = section.duration("dead_letters", retention.dead_letters);
   retention.dead_letter_bytes_max = section.bytes("dead_letter_bytes", retention.dead_letter_bytes_max);
-  retention.cells = section.duration("cells", retention.cells);
   return retention;
 }
 

@@ -64,7 +64,6 @@ struct Retention {
   engine::Duration ledger{std::chrono::hours{24 * 30}};
   engine::Duration dead_letters{std::chrono::hours{24 * 7}};
   std::uint64_t dead_letter_bytes_max = 1ull << 30;
-  engine::Duration cells{std::chrono::hours{48}};
   bool operator==(const Retention&) const = default;
 };
 

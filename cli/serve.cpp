@@ -190,11 +190,18 @@ asio::awaitable<void> Daemon::reload() {
     spdlog::error("event=reload_refused error={:?}", sources.error().detail);
     co_return;
   }
+  std::vector<std::string> gone;
+  for (const SourceConfig& source : config_.sources) {
+    const auto same_name = [&source](const SourceConfig& other) { return other.name == source.name; };
+    if (std::none_of(config.sources.begin(), config.sources.end(), same_name)) {
+      gone.push_back(source.name);
+    }
+  }
   std::vector<std::string> jobs;
   for (const JobConfig& job : config.jobs) {
     jobs.push_back(job.json);
   }
-  const auto changed = co_await runner_->reload(*std::move(sources), std::move(jobs));
+  const auto changed = co_await runner_->reload(*std::move(sources), std::move(gone), std::move(jobs));
   if (!changed) {
     spdlog::error("event=reload_refused error={:?}", changed.refusal().detail);
     co_return;

@@ -181,10 +181,14 @@ asio::awaitable<Outcome<std::vector<std::string>>> Runner::reconcile(std::vector
 }
 
 asio::awaitable<Outcome<std::vector<std::string>>> Runner::reload(std::vector<SourceEntry> sources,
+                                                                  std::vector<std::string> gone,
                                                                   std::vector<std::string> jobs) {
   std::map<std::string, SourcePart> before = impl_->sources;
   for (SourceEntry& entry : sources) {
     impl_->sources[entry.name] = {.server = entry.server, .fetcher = std::move(entry.fetcher)};
+  }
+  for (const std::string& name : gone) {
+    impl_->sources.erase(name);
   }
   Outcome<std::vector<std::string>> lines = co_await reconcile(std::move(jobs));
   if (!lines) {
@@ -194,8 +198,8 @@ asio::awaitable<Outcome<std::vector<std::string>>> Runner::reload(std::vector<So
   for (const Stream* stream : impl_->registry.streams()) {
     const auto source = impl_->sources.find(stream->source);
     StreamRunner* runner = impl_->scheduler.find({stream->tenant, stream->id});
-    if (source != impl_->sources.end() && runner != nullptr) {
-      runner->use(source->second.fetcher);
+    if (runner != nullptr) {
+      runner->use(source == impl_->sources.end() ? nullptr : source->second.fetcher);
     }
   }
   co_return lines;

@@ -61,9 +61,10 @@ class Runner {
   /// Makes the jobs of the configuration equal to `jobs` (JSON as POSTed); returns a line for each that
   /// changed.
   boost::asio::awaitable<Outcome<std::vector<std::string>>> reconcile(std::vector<std::string> jobs);
-  /// The same with these sources, beside those there are; when a job is refused, the sources stay as they
-  /// were, too. Streams at work end their tick with the one they have.
+  /// The same with these sources, beside those there are, and without those that are `gone`; when a job is
+  /// refused, the sources stay as they were, too. Streams at work end their tick with the one they have.
   boost::asio::awaitable<Outcome<std::vector<std::string>>> reload(std::vector<SourceEntry> sources,
+                                                                   std::vector<std::string> gone,
                                                                    std::vector<std::string> jobs);
   /// Until stop(), then until ticks and pumps have ended.
   boost::asio::awaitable<void> run();

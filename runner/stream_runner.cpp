@@ -269,6 +269,7 @@ void StreamRunner::Impl::publish(const Built& built, const Committed& committed)
 }
 
 asio::awaitable<void> StreamRunner::Impl::commit() {
+  std::string why;
   for (int tries = 0; tries < kRebuildsMax; ++tries) {
     const Stream* of = stream();
     if (of == nullptr) {
@@ -290,8 +291,9 @@ asio::awaitable<void> StreamRunner::Impl::commit() {
       note_error("the store did not take the tick, it is kept and tried again: " + done.error().detail);
       co_return;
     }
+    why = done.error().detail;
   }
-  note_error("the stream's jobs keep changing: the tick is kept and committed with the next");
+  note_error("the tick is kept and committed with the next: " + why);
   co_return;
 }
 
@@ -313,6 +315,10 @@ asio::awaitable<void> StreamRunner::Impl::poll() {
                                  .now = now,
                                  .timeout = kFetchMax};
   const std::shared_ptr<fetchers::Fetcher> source = fetcher;  // a reload may replace it while it is at work
+  if (!source) {
+    note_error("source " + of->source + " is not configured any more");
+    co_return;
+  }
   fetchers::FetchResult fetched;
   if (!live.range.empty()) {
     fetched = co_await source->fetch(std::move(request));

@@ -54,7 +54,7 @@ log_level: debug
 job_grace: 0s
 metrics: {max_jobs: 7}
 store: {max_bytes: 1GiB}
-retention: {ledger: 3d, dead_letters: 1d, dead_letter_bytes: 64MiB, cells: 12h}
+retention: {ledger: 3d, dead_letters: 1d, dead_letter_bytes: 64MiB}
 limits:
   series_max: 10
   open_cells_max: 20
@@ -102,7 +102,6 @@ TEST(Config, ReadsEveryKey) {
   EXPECT_EQ(config.job_grace, 0s);
   EXPECT_EQ(config.store_bytes_max, 1ull << 30);
   EXPECT_EQ(config.retention.dead_letter_bytes_max, 64ull << 20);
-  EXPECT_EQ(config.retention.cells, 12h);
   EXPECT_EQ(config.limits.http.header_bytes_max, 8u << 10);
   EXPECT_EQ(config.limits.http.connections_max, 9u);
   EXPECT_EQ(config.limits.http.idle_timeout, 6s);

@@ -404,5 +404,18 @@ TEST(Runner, KeepsEveryEmittedSampleInTheLedger) {
   }
 }
 
+TEST(Runner, StopsPollingASourceThatLeftTheConfiguration) {
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  ASSERT_TRUE(rig.post(kJob));
+  rig.pass(5min, 5s);
+  ASSERT_TRUE(rig.reload_without_source());
+  const std::uint64_t fetches = rig.fetches;
+  rig.pass(5min, 5s);
+  EXPECT_EQ(rig.fetches, fetches);
+  EXPECT_FALSE(rig.post(job_json("other", R"(,"record":"other")")));
+  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::failing);
+}
+
 }  // namespace
 }  // namespace settle::runner

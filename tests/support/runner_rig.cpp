@@ -190,7 +190,19 @@ runner::Outcome<std::vector<std::string>> RunnerRig::reload(const Script& script
   std::vector<runner::SourceEntry> sources(1);
   sources[0].name = source_name;
   sources[0].fetcher = std::make_shared<ScriptedFetcher>(script, fetches);
-  auto changed = parts_->wait_for(parts_->runner.reload(std::move(sources), std::move(jobs)));
+  std::vector<std::string> gone;
+  auto changed =
+      parts_->wait_for(parts_->runner.reload(std::move(sources), std::move(gone), std::move(jobs)));
+  settle_down();
+  return changed;
+}
+
+runner::Outcome<std::vector<std::string>> RunnerRig::reload_without_source() {
+  std::vector<runner::SourceEntry> sources;
+  std::vector<std::string> gone{source_name};
+  std::vector<std::string> jobs;
+  auto changed =
+      parts_->wait_for(parts_->runner.reload(std::move(sources), std::move(gone), std::move(jobs)));
   settle_down();
   return changed;
 }

@@ -46,6 +46,7 @@ class RunnerRig {
   [[nodiscard]] runner::Outcome<std::vector<std::string>> reload(const Script& script,
                                                                  std::vector<std::string> jobs);
   [[nodiscard]] runner::Outcome<bool> remove(const std::string& job_id);
+  [[nodiscard]] runner::Outcome<std::vector<std::string>> reload_without_source();
   /// Begun now, done while time passes: for what a script does in the middle of a poll.
   void remove_soon(const std::string& job_id);
   [[nodiscard]] runner::Service& service();
