@@ -50,7 +50,7 @@ double seconds_since(Clock::time_point start) {
 }
 
 int start_server(const std::string& folder) {
-  const char* chosen = std::getenv("SETTLE_VICTORIA_METRICS");
+  const char* chosen = std::getenv("SETTLE_VICTORIA_METRICS");  // NOLINT(concurrency-mt-unsafe): one thread
   std::string program = chosen != nullptr ? chosen : SETTLE_TOOLS "/victoria-metrics";
   std::string listen = "-httpListenAddr=127.0.0.1:" + std::to_string(kPort);
   std::string data = "-storageDataPath=" + folder + "/data";

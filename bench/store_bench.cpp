@@ -68,7 +68,7 @@ double fdatasync_ms(const std::string& directory) {
   const std::string page(4096, 'x');
   std::vector<double> times;
   for (int i = 0; i < 15; ++i) {
-    if (::pwrite(file, page.data(), page.size(), i * 4096) < 0) std::abort();
+    if (::pwrite(file, page.data(), page.size(), off_t{i} * 4096) < 0) std::abort();
     const auto start = Clock::now();
     ::fdatasync(file);
     times.push_back(ms_since(start));
@@ -83,7 +83,7 @@ template <class T>
 T take(engine::Result<T> result) {
   if (result) return std::move(*result);
   std::fprintf(stderr, "%s\n", result.error().detail.c_str());
-  std::exit(1);
+  std::exit(1);  // NOLINT(concurrency-mt-unsafe): one thread
 }
 
 struct Stream {

@@ -83,6 +83,7 @@ std::vector<Inheritance::Share> Inheritance::shares(const Job& job, std::vector<
     }
   }
   std::vector<Share> shares;
+  shares.reserve(by_sinks.size());
   for (auto& [sinks, part] : by_sinks) {
     shares.push_back({.sinks = sinks, .samples = std::move(part)});
   }

@@ -43,12 +43,13 @@ std::string_view pump_state_text(PumpState state) {
   return "stopped";
 }
 
-Pump::Impl::Impl(Store& store_, sinks::Sink& sink_, Clocks& clocks_, Metrics& metrics_, PumpOptions options_)
-    : store(store_),
-      sink(sink_),
-      clocks(clocks_),
-      metrics(metrics_),
-      options(std::move(options_)),
+Pump::Impl::Impl(Store& in_store, sinks::Sink& to_sink, Clocks& by_clocks, Metrics& in_metrics,
+                 PumpOptions with)
+    : store(in_store),
+      sink(to_sink),
+      clocks(by_clocks),
+      metrics(in_metrics),
+      options(std::move(with)),
       outbox(store, options.tenant, options.sink_name, options.external_labels),
       backoff(options.backoff_min, options.backoff_max, options.jitter_seed) {
   shown.sink = options.sink_name;

@@ -25,7 +25,7 @@ struct Segment {
 };
 
 struct Pump::Impl {
-  Impl(Store& store_, sinks::Sink& sink_, Clocks& clocks_, Metrics& metrics_, PumpOptions options_);
+  Impl(Store& in_store, sinks::Sink& to_sink, Clocks& by_clocks, Metrics& in_metrics, PumpOptions with);
 
   // pump.cpp
   [[nodiscard]] engine::Result<void> load();

@@ -6,7 +6,7 @@
 namespace settle::engine {
 
 namespace {
-constexpr std::size_t kBlockBytes = 64 * 1024;
+constexpr std::size_t kBlockBytes = std::size_t{64} * 1024;
 }
 
 std::string_view TextArena::keep(std::string_view text) {

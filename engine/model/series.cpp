@@ -9,7 +9,7 @@ namespace settle::engine {
 namespace {
 
 constexpr std::size_t kLabelsMax = 64;
-constexpr std::size_t kLabelBytesMax = 16 * 1024;
+constexpr std::size_t kLabelBytesMax = std::size_t{16} * 1024;
 
 /// The text as part of a sentence: short, and valid UTF-8 whatever came in.
 std::string shown(std::string_view text) {

@@ -49,10 +49,10 @@ void check_job(const RegistryState& state, const Job& job) {
   RC_ASSERT(state.job_at(job.tenant, job.spec.store_path) == &job);
   for (const auto& [key, other] : state.jobs()) {
     if (other.id == job.id || other.spec.record != job.spec.record) continue;
-    const bool shared =
-        std::any_of(job.spec.sinks.begin(), job.spec.sinks.end(), [&](const std::string& sink) {
-          return std::count(other.spec.sinks.begin(), other.spec.sinks.end(), sink) > 0;
-        });
+    const std::vector<std::string>& theirs = other.spec.sinks;
+    const bool shared = std::any_of(
+        job.spec.sinks.begin(), job.spec.sinks.end(),
+        [&theirs](const std::string& sink) { return std::count(theirs.begin(), theirs.end(), sink) > 0; });
     RC_ASSERT(!shared || provably_disjoint(job.spec, other.spec));
   }
 }
