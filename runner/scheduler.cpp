@@ -5,6 +5,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 
 #include "engine/plan/schedule.hpp"
@@ -114,6 +115,20 @@ void Scheduler::plan(const StreamKey& key, Entry& entry, Time at) {
   due_.insert({at, key});
 }
 
+/// A tick ended and made room. Posted, not called: a tick that has nothing to do ends within start_due().
+void Scheduler::start_next() {
+  if (starting_next_ || due_.empty()) {
+    return;
+  }
+  starting_next_ = true;
+  asio::post(loop_, [this] {
+    starting_next_ = false;
+    if (!stopped_) {
+      start_due(clocks_.source_now());
+    }
+  });
+}
+
 asio::awaitable<void> Scheduler::tick(StreamKey key) {
   StreamRunner* runner = entries_.at(key).runner.get();
   std::string failure;
@@ -123,6 +138,7 @@ asio::awaitable<void> Scheduler::tick(StreamKey key) {
     failure = thrown.what();
   }
   ticking_ -= 1;
+  start_next();
   Entry& entry = entries_.at(key);  // an entry at work is never erased
   entry.ticking = false;
   if (!failure.empty()) {

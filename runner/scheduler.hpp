@@ -62,6 +62,7 @@ class Scheduler {
   };
   void plan(const StreamKey& key, Entry& entry, engine::Time at);
   void start_due(engine::Time now);
+  void start_next();
   boost::asio::awaitable<void> tick(StreamKey key);
 
   boost::asio::any_io_executor loop_;
@@ -72,6 +73,7 @@ class Scheduler {
   std::map<StreamKey, Entry> entries_;
   std::set<std::pair<engine::Time, StreamKey>> due_;
   std::size_t ticking_ = 0;
+  bool starting_next_ = false;  // start_next() is on its way
   bool stopped_ = false;
 };
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -23,7 +24,7 @@ constexpr std::size_t kBatchRowsMax = 10'000;
 constexpr std::size_t kReadBytes = 1u << 20;
 
 std::string errno_text() {
-  return std::strerror(errno);
+  return std::generic_category().message(errno);
 }
 
 bool write_all(int fd, std::string_view bytes) {

@@ -46,7 +46,7 @@ std::string state_difference(const EngineDriver& engine, const NaiveEngine& mode
   if (engine.frontier() != model.frontier()) {
     return "frontier: got " + shown(engine.frontier()) + ", expected " + shown(model.frontier());
   }
-  if (const auto views = view_fault(engine); !views.empty()) return views;
+  if (auto views = view_fault(engine); !views.empty()) return views;
   if (engine.limited() != model.limited()) return model.limited() ? "not limited" : "limited without cause";
   if (engine.series_count() != model.series_count()) {
     return "series_count: got " + std::to_string(engine.series_count()) + ", expected " +

@@ -91,7 +91,7 @@ TEST(Delivery, KnowsALostCapability) {
 
 SinkRecord full_record() {
   SinkRecord record;
-  record.next = {"key\0x", 17};
+  record.next = {std::string("key\0x", 5), 17};
   record.uncertain_until = {"later", 3};
   record.batch_rows = 10'000;
   record.dead_letters = 4;
