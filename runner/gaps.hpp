@@ -7,12 +7,10 @@
 
 #include "engine/result.hpp"
 #include "engine/stabilizer/sample.hpp"
+#include "runner/backfill.hpp"
 #include "runner/store.hpp"
 
 namespace settle::runner {
-
-/// On disk: never renumber.
-enum class GapState : std::uint8_t { open = 1 };
 
 struct GapEntry {
   GapState state = GapState::open;

@@ -81,7 +81,7 @@ engine::Value decode_value(engine::ByteReader& in, bool is_count) {
 engine::Reason decode_reason(engine::ByteReader& in) {
   const std::uint8_t reason = in.byte();
   if (reason < static_cast<std::uint8_t>(engine::Reason::settled) ||
-      reason > static_cast<std::uint8_t>(engine::Reason::backfill)) {
+      reason > static_cast<std::uint8_t>(engine::Reason::stale)) {
     in.fail();
     return engine::Reason::settled;
   }
@@ -162,16 +162,21 @@ engine::Result<LedgerBlock> decode_block(std::string_view bytes) {
   return block;
 }
 
-void append_to_ledger(WriteBatch& batch, LedgerBlock block) {
+Table ledger_table(Lane lane) {
+  return lane == Lane::live ? Table::ledger : Table::backfill_ledger;
+}
+
+void append_to_ledger(WriteBatch& batch, LedgerBlock block, Lane lane) {
   const std::vector<engine::Sample> samples = std::exchange(block.samples, {});
   for (std::size_t from = 0; from < samples.size(); from += kLedgerBlockSamplesMax) {
     const std::size_t to = std::min(from + kLedgerBlockSamplesMax, samples.size());
     block.samples.assign(samples.begin() + static_cast<std::ptrdiff_t>(from),
                          samples.begin() + static_cast<std::ptrdiff_t>(to));
     // Counted over the whole batch, so that two calls for one job do not meet.
-    const std::size_t part = batch.appended(Table::ledger);
+    const std::size_t part = batch.appended(ledger_table(lane));
     assert(part <= std::numeric_limits<std::uint16_t>::max());
-    batch.append(Table::ledger, part_suffix(block.tenant, block.job_id, static_cast<std::uint16_t>(part)),
+    batch.append(ledger_table(lane),
+                 part_suffix(block.tenant, block.job_id, static_cast<std::uint16_t>(part)),
                  encode_block(block));
   }
 }

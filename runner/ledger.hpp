@@ -18,6 +18,11 @@
 
 namespace settle::runner {
 
+/// Each lane has its own table and its own cursor per sink, so that live samples never wait behind a
+/// backfill.
+enum class Lane : std::uint8_t { live = 0, backfill = 1 };
+[[nodiscard]] Table ledger_table(Lane lane);
+
 struct LedgerBlock {
   std::string tenant;
   std::string job_id;
@@ -35,7 +40,7 @@ inline constexpr std::size_t kLedgerBlockSamplesMax = 1024;
 [[nodiscard]] std::string encode_block(const LedgerBlock& block);
 [[nodiscard]] engine::Result<LedgerBlock> decode_block(std::string_view bytes);
 /// Appends the samples as blocks of at most kLedgerBlockSamplesMax; `block.samples` may hold any number.
-void append_to_ledger(WriteBatch& batch, LedgerBlock block);
+void append_to_ledger(WriteBatch& batch, LedgerBlock block, Lane lane = Lane::live);
 
 /// Marks in Table::meta say which commit sequence had been reached at which wall time: retention and
 /// look-back are by time, keys are not. A mark is due when the newest is older than kLedgerMarkEvery.

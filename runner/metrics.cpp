@@ -56,7 +56,7 @@ Metrics::Metrics()
   // A series that appears only with its first event is invisible to rate(): all of them exist from the start.
   using engine::Reason;
   for (const Reason reason :
-       {Reason::settled, Reason::ttl, Reason::correction, Reason::flush, Reason::backfill}) {
+       {Reason::settled, Reason::ttl, Reason::correction, Reason::flush, Reason::backfill, Reason::stale}) {
     samples.Add({{"reason", std::string{engine::reason_text(reason)}}});
   }
   using fetchers::FetchFailure;

@@ -37,7 +37,7 @@ struct Runner::Impl final : Service, JobContext {
   // Service: runner_service.cpp
   [[nodiscard]] const std::string& tenant() const override { return options.tenant; }
   boost::asio::awaitable<Outcome<Added>> add_job(std::string tenant, std::string json, bool replace) override;
-  boost::asio::awaitable<Outcome<bool>> remove_job(std::string tenant, std::string id) override;
+  boost::asio::awaitable<Outcome<bool>> remove_job(std::string tenant, std::string id, bool flush) override;
   [[nodiscard]] const Job* find_job(const std::string& tenant, const std::string& id) const override;
   [[nodiscard]] std::vector<const Job*> list_jobs(const std::string& tenant, const std::string& after,
                                                   std::size_t limit) const override;
@@ -50,6 +50,22 @@ struct Runner::Impl final : Service, JobContext {
   [[nodiscard]] Revisions revisions(const std::string& tenant, const std::string& job_id,
                                     const std::string& series, engine::TimeRange timestamps,
                                     std::size_t limit) const override;
+  boost::asio::awaitable<Outcome<AddedBackfill>> add_backfill(std::string tenant, std::string job_id,
+                                                              std::string json) override;
+  [[nodiscard]] std::vector<BackfillStatus> list_backfills(const std::string& tenant,
+                                                           const std::string& job_id,
+                                                           const std::string& after,
+                                                           std::size_t limit) const override;
+  [[nodiscard]] std::optional<BackfillStatus> find_backfill(const std::string& tenant,
+                                                            const std::string& job_id,
+                                                            const std::string& id) const override;
+  boost::asio::awaitable<Outcome<BackfillStatus>> steer_backfill(std::string tenant, std::string job_id,
+                                                                 std::string id, Steer steer) override;
+  [[nodiscard]] std::vector<GapStatus> gaps(const std::string& tenant, const std::string& job_id,
+                                            std::size_t skip, std::size_t limit) const override;
+  boost::asio::awaitable<Outcome<VerifyReport>> verify(std::string tenant, std::string job_id,
+                                                       engine::TimeRange timestamps,
+                                                       std::size_t limit) override;
   [[nodiscard]] std::string not_ready() const override;
   [[nodiscard]] std::string metrics_text() const override;
   [[nodiscard]] engine::Time source_now() const override;

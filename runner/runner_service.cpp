@@ -33,7 +33,7 @@ asio::awaitable<Outcome<Added>> Runner::Impl::add_job(std::string tenant, std::s
   co_return co_await registry.add(std::move(tenant), std::move(checked), Origin::api, replace);
 }
 
-asio::awaitable<Outcome<bool>> Runner::Impl::remove_job(std::string tenant, std::string id) {
+asio::awaitable<Outcome<bool>> Runner::Impl::remove_job(std::string tenant, std::string id, bool /*flush*/) {
   co_return co_await registry.remove(std::move(tenant), std::move(id), Origin::api);
 }
 

@@ -12,6 +12,7 @@
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
 #include "engine/result.hpp"
+#include "runner/backfill.hpp"
 #include "runner/job.hpp"
 #include "runner/ledger.hpp"
 #include "runner/pump.hpp"
@@ -84,7 +85,9 @@ class Service {
   [[nodiscard]] virtual const std::string& tenant() const = 0;
   virtual boost::asio::awaitable<Outcome<Added>> add_job(std::string tenant, std::string json,
                                                          bool replace) = 0;
-  virtual boost::asio::awaitable<Outcome<bool>> remove_job(std::string tenant, std::string id) = 0;
+  /// `flush`: what is open goes out first, as it is, with reason flush.
+  virtual boost::asio::awaitable<Outcome<bool>> remove_job(std::string tenant, std::string id,
+                                                           bool flush = false) = 0;
   [[nodiscard]] virtual const Job* find_job(const std::string& tenant, const std::string& id) const = 0;
   [[nodiscard]] virtual std::vector<const Job*> list_jobs(const std::string& tenant, const std::string& after,
                                                           std::size_t limit) const = 0;
@@ -100,6 +103,29 @@ class Service {
   [[nodiscard]] virtual Revisions revisions(const std::string& tenant, const std::string& job_id,
                                             const std::string& series, engine::TimeRange timestamps,
                                             std::size_t limit) const = 0;
+  /// `json` as POSTed: docs/jobs.md. `not_found` for the job, `conflict` for a counter that has emitted.
+  virtual boost::asio::awaitable<Outcome<AddedBackfill>> add_backfill(std::string tenant, std::string job_id,
+                                                                      std::string json) = 0;
+  /// By (created_at, id), after the id `after` ("": from the start).
+  [[nodiscard]] virtual std::vector<BackfillStatus> list_backfills(const std::string& tenant,
+                                                                   const std::string& job_id,
+                                                                   const std::string& after,
+                                                                   std::size_t limit) const = 0;
+  [[nodiscard]] virtual std::optional<BackfillStatus> find_backfill(const std::string& tenant,
+                                                                    const std::string& job_id,
+                                                                    const std::string& id) const = 0;
+  /// Answered after the commit. `conflict` when it is over already.
+  virtual boost::asio::awaitable<Outcome<BackfillStatus>> steer_backfill(std::string tenant,
+                                                                         std::string job_id, std::string id,
+                                                                         Steer steer) = 0;
+  /// Of the job's stream, by (from, scope), after the first `skip`.
+  [[nodiscard]] virtual std::vector<GapStatus> gaps(const std::string& tenant, const std::string& job_id,
+                                                    std::size_t skip, std::size_t limit) const = 0;
+  /// Compares what was acknowledged for the job with what its sinks have, for timestamps in the range; at
+  /// most `limit` mismatches in full. `invalid` for a range with too many samples.
+  virtual boost::asio::awaitable<Outcome<VerifyReport>> verify(std::string tenant, std::string job_id,
+                                                               engine::TimeRange timestamps,
+                                                               std::size_t limit) = 0;
   /// "" when ready: every stream had a complete answer, every sink is reachable; else what is missing.
   [[nodiscard]] virtual std::string not_ready() const = 0;
   /// Prometheus text format.

@@ -23,16 +23,18 @@ namespace settle::runner {
 
 /// Names of the databases in the file; never renumber, never reuse.
 enum class Table : std::uint8_t {
-  meta = 1,             // store_id, writer_id, epoch, format version, source time
-  jobs = 2,             // (tenant, job id) -> job record
-  streams = 3,          // (tenant, stream id) -> stream record
-  series = 4,           // (tenant, stream id, series number) -> canonical text
-  log = 5,              // (commit sequence, tenant, stream id, part) -> engine record part, <= 64 KiB
-  ledger = 6,           // (commit sequence, tenant, job id, part) -> block of samples
-  sinks = 7,            // (tenant, sink name) -> cursor and recent acknowledgements
-  dead_letters = 8,     // (tenant, sink name, number) -> row and reason
-  gaps = 9,             // (tenant, stream id, from, scope) -> gap entry
-  retired_series = 10,  // as series -> wall time of retirement (8 bytes) and text
+  meta = 1,              // store_id, writer_id, epoch, format version, source time
+  jobs = 2,              // (tenant, job id) -> job record
+  streams = 3,           // (tenant, stream id) -> stream record
+  series = 4,            // (tenant, stream id, series number) -> canonical text
+  log = 5,               // (commit sequence, tenant, stream id, part) -> engine record part, <= 64 KiB
+  ledger = 6,            // (commit sequence, tenant, job id, part) -> block of samples
+  sinks = 7,             // (tenant, sink name) -> cursor and recent acknowledgements
+  dead_letters = 8,      // (tenant, sink name, number) -> row and reason
+  gaps = 9,              // (tenant, stream id, from, scope) -> gap entry
+  retired_series = 10,   // as series -> wall time of retirement (8 bytes) and text
+  backfill_ledger = 11,  // as ledger: what the backfill lane emitted
+  backfills = 12,        // (tenant, job id, backfill id) -> what was asked for, and how far it is
 };
 
 /// All or nothing. Built anywhere, applied by the writer thread: requires first, all against the store as it

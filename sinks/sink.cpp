@@ -16,4 +16,9 @@ std::string_view overwrite_text(Overwrite overwrite) {
   return "none";
 }
 
+boost::asio::awaitable<engine::Result<std::vector<StoredSample>>> Sink::stored(
+    std::vector<std::string> /*series*/, engine::TimeRange /*timestamps*/) {
+  co_return engine::refused("this sink cannot be read back");
+}
+
 }  // namespace settle::sinks

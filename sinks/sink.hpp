@@ -34,7 +34,15 @@ struct Capabilities {
   std::size_t batch_rows_max = 10'000;
   std::size_t batch_bytes_max = 4u << 20;
   bool can_read_back = false;
+  bool takes_stale_markers = false;       // else rows with Reason::stale are left out
   bool durable_when_acknowledged = true;  // false: acknowledged rows may be lost when the server restarts
+};
+
+/// One sample as the sink has it.
+struct StoredSample {
+  std::string series;  // canonical text
+  engine::Time timestamp;
+  engine::Value value;
 };
 
 struct Row {
@@ -81,6 +89,10 @@ class Sink {
   virtual boost::asio::awaitable<PushOutcome> push(std::vector<Row> rows) = 0;
   /// For each row: is exactly this value at (series, timestamp) in the sink? Only with can_read_back.
   virtual boost::asio::awaitable<engine::Result<std::vector<bool>>> holds(std::vector<Row> rows) = 0;
+  /// Everything the sink has of these series (canonical texts) with a timestamp in the range, duplicates
+  /// included, by (series, timestamp, value). Only with can_read_back.
+  virtual boost::asio::awaitable<engine::Result<std::vector<StoredSample>>> stored(
+      std::vector<std::string> series, engine::TimeRange timestamps);
 };
 
 }  // namespace settle::sinks

@@ -210,7 +210,8 @@ void Engine::State::count_sample(Reason reason) {
       ++stats.flushed;
       return;
     case Reason::backfill:
-      return;  // backfills are not this engine's
+    case Reason::stale:
+      return;  // not this engine's
   }
 }
 

@@ -87,6 +87,25 @@ struct Changes {
   std::size_t head_bytes = 0;                // of the record: what every record holds anew, whatever changed
 };
 
+/// What the policy is at; for `learned`, what it has learned.
+struct FinalityView {
+  std::optional<Duration> settling_age;  // moving age at which most cells become final; none: cold start
+  std::size_t windows = 0;               // fully aged buckets it knows
+  double error_level = 0;                // what it now allows for, so that `error_target` is met
+  std::uint64_t judged = 0;           // sealed cells that were final by the policy, since the engine was made
+  std::uint64_t wrong = 0;            // of them: the first final value was not the last one
+  std::uint64_t rechecked = 0;        // cells read again long after they were sealed
+  std::uint64_t rechecked_wrong = 0;  // of them: they had changed since
+  double late_share = 0;              // of late: share of cells that still change in the last fifth of watch
+  std::optional<Duration> advised_watch;  // where late_share is above 1 %
+};
+
+/// An amount that a filled gap adds to a series' totals (counter output).
+struct Carry {
+  SeriesNumber series = 0;
+  std::int64_t amount = 0;
+};
+
 struct CellView {
   std::string_view series;  // canonical text, alive until the engine is next changed
   SeriesNumber number = 0;
@@ -116,6 +135,13 @@ class Engine {
   /// Gives up every bucket that starts before `before` (aligned) and is not sealed.
   [[nodiscard]] std::vector<Gap> release(Time before);
 
+  /// A sealed bucket that is due to be read again, to see what sealing missed; none: there is none.
+  [[nodiscard]] std::optional<Time> recheck_due(Time now) const;
+  /// Takes in the answer for the bucket that recheck_due() named; emits nothing.
+  void recheck(const Answer& answer, Time now);
+  /// Adds to the totals (counter output): the next call emits what follows from it.
+  void carry(std::span<const Carry> amounts);
+
   [[nodiscard]] Changes drain_changes();
   /// `record` is about to be deleted from the log: marks for the next drain all that only it still holds.
   /// Records must be renewed oldest first.
@@ -135,6 +161,7 @@ class Engine {
   [[nodiscard]] std::size_t series_memory_bytes() const;  // the series table
   /// Highest frontier of the scope that is furthest behind; none: no scope reports one.
   [[nodiscard]] std::optional<Time> frontier() const;
+  [[nodiscard]] FinalityView finality_view() const;
   /// True while a limit of EngineOptions made it refuse rows in a bucket that is still live.
   [[nodiscard]] bool limited() const;
 

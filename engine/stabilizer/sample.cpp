@@ -6,7 +6,7 @@ namespace settle::engine {
 
 namespace {
 constexpr std::array kReasons{Reason::settled, Reason::ttl, Reason::correction, Reason::flush,
-                              Reason::backfill};
+                              Reason::backfill, Reason::stale};
 }
 
 std::string_view reason_text(Reason reason) {
@@ -21,6 +21,8 @@ std::string_view reason_text(Reason reason) {
       return "flush";
     case Reason::backfill:
       return "backfill";
+    case Reason::stale:
+      return "stale";
   }
   return "";
 }

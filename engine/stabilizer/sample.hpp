@@ -13,7 +13,7 @@
 namespace settle::engine {
 
 /// Written to the ledger and the file sink: values and texts never change meaning.
-enum class Reason : std::uint8_t { settled = 1, ttl = 2, correction = 3, flush = 4, backfill = 5 };
+enum class Reason : std::uint8_t { settled = 1, ttl = 2, correction = 3, flush = 4, backfill = 5, stale = 6 };
 [[nodiscard]] std::string_view reason_text(Reason reason);
 [[nodiscard]] std::optional<Reason> parse_reason(std::string_view text);
 
@@ -26,6 +26,8 @@ struct Sample {
   Value value;                 // the bucket's value, or the running total for counter output
   std::uint32_t revision = 0;  // of (series, bucket): 1, 2, …
   Reason reason = Reason::settled;
+  /// Gauge output: what was emitted before; none: nothing was. The ledger keeps it.
+  std::optional<Value> replaced = std::nullopt;
   Duration age{};                    // of the bucket's end at emission
   std::uint32_t evidence_polls = 0;  // the quiet run behind the decision
   bool operator==(const Sample&) const = default;

@@ -293,12 +293,14 @@ TEST(Store, CountsWhatItsTablesHold) {
   const StoreStat stat = store->stat();
   EXPECT_EQ(stat.store_id, store->store_id());
   EXPECT_EQ(stat.bytes_max, kBytesMax);
-  ASSERT_EQ(stat.tables.size(), 10U);
+  ASSERT_EQ(stat.tables.size(), 12U);
   EXPECT_EQ(stat.tables[1].name, "jobs");
   EXPECT_EQ(stat.tables[1].entries, 1U);
   EXPECT_GE(stat.tables[1].bytes, 10'000U);
   EXPECT_EQ(stat.tables[8].name, "gaps");
   EXPECT_EQ(stat.tables[9].name, "retired_series");
+  EXPECT_EQ(stat.tables[10].name, "backfill_ledger");
+  EXPECT_EQ(stat.tables[11].name, "backfills");
   EXPECT_GT(stat.bytes_used, 10'000U);
 }
 

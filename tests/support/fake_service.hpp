@@ -41,7 +41,8 @@ class FakeService : public runner::Service {
     if (added) std::move(draft).apply(state_);
     return added;
   }
-  boost::asio::awaitable<runner::Outcome<bool>> remove_job(std::string tenant, std::string id) override {
+  boost::asio::awaitable<runner::Outcome<bool>> remove_job(std::string tenant, std::string id,
+                                                           bool /*flush*/) override {
     if (store_fails) co_return unavailable();
     runner::RegistryDraft draft = make_draft();
     auto removed = draft.remove(tenant, id, runner::Origin::api);
@@ -97,6 +98,37 @@ class FakeService : public runner::Service {
         page.found.push_back(revision);
     }
     return page;
+  }
+  boost::asio::awaitable<runner::Outcome<runner::AddedBackfill>> add_backfill(std::string /*tenant*/,
+                                                                              std::string /*job_id*/,
+                                                                              std::string /*json*/) override {
+    co_return unavailable();
+  }
+  [[nodiscard]] std::vector<runner::BackfillStatus> list_backfills(const std::string& /*tenant*/,
+                                                                   const std::string& /*job_id*/,
+                                                                   const std::string& /*after*/,
+                                                                   std::size_t /*limit*/) const override {
+    return {};
+  }
+  [[nodiscard]] std::optional<runner::BackfillStatus> find_backfill(
+      const std::string& /*tenant*/, const std::string& /*job_id*/,
+      const std::string& /*id*/) const override {
+    return {};
+  }
+  boost::asio::awaitable<runner::Outcome<runner::BackfillStatus>> steer_backfill(
+      std::string /*tenant*/, std::string /*job_id*/, std::string /*id*/, runner::Steer /*steer*/) override {
+    co_return unavailable();
+  }
+  [[nodiscard]] std::vector<runner::GapStatus> gaps(const std::string& /*tenant*/,
+                                                    const std::string& /*job_id*/, std::size_t /*skip*/,
+                                                    std::size_t /*limit*/) const override {
+    return {};
+  }
+  boost::asio::awaitable<runner::Outcome<runner::VerifyReport>> verify(std::string /*tenant*/,
+                                                                       std::string /*job_id*/,
+                                                                       engine::TimeRange /*timestamps*/,
+                                                                       std::size_t /*limit*/) override {
+    co_return unavailable();
   }
   [[nodiscard]] std::string not_ready() const override { return missing; }
   [[nodiscard]] std::string metrics_text() const override { return "settle_jobs 1\n"; }

@@ -49,6 +49,7 @@ void NaiveEngine::emit(Time bucket, const SeriesKey& key, Cell& cell, const Valu
       ++stats_.flushed;
       break;
     case Reason::backfill:
+    case Reason::stale:
       break;
   }
 }
