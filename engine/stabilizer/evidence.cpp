@@ -10,11 +10,12 @@ namespace {
 /// answer does not follow from those before: more evidence never makes a cell less final.
 class Judge {
  public:
-  Judge(const Finality& policy, Duration moving) : policy_(policy), moving_(moving) {}
+  Judge(const Finality& policy, Duration moving, Demand learned)
+      : policy_(policy), moving_(moving), learned_(learned) {}
   [[nodiscard]] bool is_final(std::uint32_t polls) {
     if (polls >= enough_) return true;
     if (asked_ && polls <= too_few_) return false;
-    const bool final_now = decide_final(policy_, {.evidence_polls = polls, .moving_age = moving_});
+    const bool final_now = decide_final(policy_, {.evidence_polls = polls, .moving_age = moving_}, learned_);
     if (final_now) {
       enough_ = polls;
     } else {
@@ -27,6 +28,7 @@ class Judge {
  private:
   const Finality& policy_;
   Duration moving_;
+  Demand learned_;
   std::uint32_t enough_ = kNone;
   std::uint32_t too_few_ = 0;
   bool asked_ = false;
@@ -93,7 +95,7 @@ void Engine::State::decide(const Lane& lane) {
     decide_cells(*bucket, entry);
     if (entry.is_final || entry.limited) continue;
     const Quiet seen{.evidence_polls = entry.polls - entry.appeared_at, .moving_age = entry.moving};
-    if (!decide_final(options.finality, seen)) continue;
+    if (!decide_final(options.finality, seen, demand())) continue;
     entry.is_final = true;
     entry.by_expiry = false;
     all_marked = true;
@@ -102,7 +104,7 @@ void Engine::State::decide(const Lane& lane) {
 
 void Engine::State::decide_cells(Bucket& bucket, Entry& entry) {
   if (entry.unquiet == 0) return;
-  Judge judge(options.finality, entry.moving);
+  Judge judge(options.finality, entry.moving, demand());
   if (!judge.is_final(entry.polls - entry.oldest_change)) return;
   std::uint32_t oldest = kNone;
   for (std::uint32_t at = 0; at < bucket.cells.size(); ++at) {

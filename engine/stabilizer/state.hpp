@@ -143,6 +143,8 @@ struct Engine::State {
   void change(Scope& scope, Bucket& bucket, Entry& entry, Cell& cell, Value::Bits value);
 
   // evidence.cpp
+  /// What `learned` asks for now. Nothing is learned yet: a few equal polls, and half of the watched age.
+  [[nodiscard]] Demand demand() const { return {.polls = 3, .moving_age = options.watch / 2}; }
   void take_evidence(const Lane& lane);
   void restart_conflicts();
   void look_at_ends();

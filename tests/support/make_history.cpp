@@ -36,6 +36,7 @@ engine::EngineOptions make_options(Dice& dice, const Mix& mix) {
   options.series_idle = dice.chance(20) ? options.watch + 5min : Duration{48h};
   if (mix.small_limits && dice.chance(15)) options.series_max = 2 + dice.below(4);
   if (mix.small_limits && dice.chance(15)) options.open_cells_max = 3 + dice.below(20);
+  if (dice.chance(40)) options.finality = engine::Learned{.tolerance = dice.one_of({0.0, 0.0, 0.05, 0.5})};
   mix.adjust(options);
   return options;
 }

@@ -137,6 +137,7 @@ class NaiveEngine {
   void vanish(const engine::ScopeAnswer& part, const Rows& rows);
   void change(Time bucket, Cell& cell, const Value& value);
   void take_evidence(const engine::ScopeAnswer& part, Time now, std::set<EntryKey>& covered);
+  [[nodiscard]] engine::Demand demand() const { return {.polls = 3, .moving_age = options_.watch / 2}; }
   void decide(const std::set<EntryKey>& covered);
 
   // naive_output.cpp

@@ -171,12 +171,12 @@ void NaiveEngine::decide(const std::set<EntryKey>& covered) {
     Entry& entry = entries_[entry_key];
     for (auto& [key, cell] : cells_) {
       if (key.first != bucket || cell.scope != scope || cell.quiet) continue;
-      if (engine::decide_final(options_.finality, {entry.polls - cell.at_change, entry.moving})) {
+      if (engine::decide_final(options_.finality, {entry.polls - cell.at_change, entry.moving}, demand())) {
         become_quiet(bucket, key.second, cell);
       }
     }
     if (!entry.final && !entry.limited &&
-        engine::decide_final(options_.finality, {entry.polls - entry.appeared_at, entry.moving})) {
+        engine::decide_final(options_.finality, {entry.polls - entry.appeared_at, entry.moving}, demand())) {
       entry.final = true;
       entry.by_expiry = false;
     }
