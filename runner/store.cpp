@@ -163,7 +163,7 @@ engine::Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
   if (!env) return env.error();
   auto impl = std::make_unique<Impl>();
   impl->env = std::move(*env);
-  if (!options.read_only) impl->writer = std::make_unique<StoreWriter>(*impl->env);
+  if (!options.read_only) impl->writer = std::make_unique<StoreWriter>(*impl->env, options.own_thread);
   return std::unique_ptr<Store>{new Store{std::move(impl)}};
 }
 
@@ -178,7 +178,13 @@ engine::Result<Committed> Store::commit_now(WriteBatch batch) {
   std::promise<engine::Result<Committed>> promise;
   auto outcome = promise.get_future();
   impl_->writer->submit(std::move(batch), std::make_unique<PromiseWaiter>(std::move(promise)));
+  if (!impl_->writer->has_thread()) impl_->writer->write(impl_->writer->queued());
   return outcome.get();
+}
+
+StoreWriter& Store::writer() {
+  assert(impl_->writer && !impl_->writer->has_thread());
+  return *impl_->writer;
 }
 
 ReadTransaction Store::read() const {

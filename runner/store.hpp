@@ -21,6 +21,8 @@
 
 namespace settle::runner {
 
+class StoreWriter;
+
 /// Names of the databases in the file; never renumber, never reuse.
 enum class Table : std::uint8_t {
   meta = 1,              // store_id, writer_id, epoch, format version, source time
@@ -96,6 +98,7 @@ struct StoreOptions {
   std::string directory;                // made if absent, mode 0700
   std::size_t bytes_max = 16ull << 30;  // the map size; polling stops at 80 %
   bool read_only = false;               // for `store stat` beside a running daemon
+  bool own_thread = true;               // false: Store::writer() is called to commit: tests/simulation
 };
 
 struct TableStat {
@@ -124,6 +127,8 @@ class Store {
   boost::asio::awaitable<engine::Result<Committed>> commit(WriteBatch batch);
   /// The same, blocking: for start-up, tools and tests.
   [[nodiscard]] engine::Result<Committed> commit_now(WriteBatch batch);
+  /// Only without a thread of its own (runner/store_writer.hpp).
+  [[nodiscard]] StoreWriter& writer();
 
   [[nodiscard]] ReadTransaction read() const;
   [[nodiscard]] StoreStat stat() const;

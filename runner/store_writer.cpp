@@ -1,6 +1,7 @@
 #include "runner/store_writer.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -152,12 +153,14 @@ struct BatchWriter {
   }
 };
 
-StoreWriter::StoreWriter(const StoreEnv& env) : env_(env), last_sequence_(env.identity().last_sequence) {
+StoreWriter::StoreWriter(const StoreEnv& env, bool own_thread)
+    : env_(env), last_sequence_(env.identity().last_sequence) {
   measure();
-  thread_ = std::thread{[this] { run(); }};
+  if (own_thread) thread_ = std::thread{[this] { run(); }};
 }
 
 StoreWriter::~StoreWriter() {
+  if (!has_thread()) return;
   {
     const std::lock_guard lock{mutex_};
     stopping_ = true;
@@ -172,6 +175,23 @@ void StoreWriter::submit(WriteBatch batch, std::unique_ptr<CommitWaiter> waiter)
     queue_.push_back({.batch = std::move(batch), .waiter = std::move(waiter), .outcome = {}});
   }
   ready_.notify_one();
+}
+
+std::vector<StoreWriter::Pending> StoreWriter::take(std::size_t most) {
+  const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(most, queue_.size()));
+  std::vector<Pending> group{std::make_move_iterator(queue_.begin()), std::make_move_iterator(end)};
+  queue_.erase(queue_.begin(), end);
+  return group;
+}
+
+void StoreWriter::write(std::size_t most) {
+  std::vector<Pending> group = take(most);
+  commit_group(group);
+  for (Pending& pending : group) pending.waiter->finish(std::move(pending.outcome));
+}
+
+void StoreWriter::fail(std::size_t most, const engine::Error& error) {
+  for (Pending& pending : take(most)) pending.waiter->finish(error);
 }
 
 void StoreWriter::run() {

@@ -1,5 +1,6 @@
 // runner/store_writer.hpp: the one thread that writes to the store: takes all batches that wait, commits them
-// together.
+// together. Without the thread, whoever calls write() says when a commit happens, and whether the power fails
+// before it.
 #pragma once
 
 #include <atomic>
@@ -28,14 +29,24 @@ class CommitWaiter {
 
 class StoreWriter {
  public:
-  explicit StoreWriter(const StoreEnv& env);
-  ~StoreWriter();  // commits what is queued
+  StoreWriter(const StoreEnv& env, bool own_thread);
+  ~StoreWriter();  // commits what is queued; without a thread drops it
   StoreWriter(const StoreWriter&) = delete;
   StoreWriter& operator=(const StoreWriter&) = delete;
 
   void submit(WriteBatch batch, std::unique_ptr<CommitWaiter> waiter);
   /// As of the last commit.
   [[nodiscard]] std::uint64_t bytes_used() const { return bytes_used_.load(); }
+
+  [[nodiscard]] bool has_thread() const { return thread_.joinable(); }
+  // Only without a thread, on the caller's:
+  [[nodiscard]] std::size_t queued() const { return queue_.size(); }
+  /// Commits the first `most` batches that wait as one transaction, and tells how they ended.
+  void write(std::size_t most);
+  /// Tells the first `most` of them that they failed; none is applied.
+  void fail(std::size_t most, const engine::Error& error);
+  /// Forgets all of them without a word.
+  void drop() { queue_.clear(); }
 
  private:
   struct Pending {
@@ -44,6 +55,7 @@ class StoreWriter {
     engine::Result<Committed> outcome;
   };
   void run();
+  [[nodiscard]] std::vector<Pending> take(std::size_t most);
   void commit_group(std::span<Pending> group);
   [[nodiscard]] int try_group(std::span<Pending> group);
   void measure();

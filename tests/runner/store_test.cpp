@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "runner/keys.hpp"
+#include "runner/store_writer.hpp"
 #include "tests/runner/store_directory.hpp"
 
 namespace settle::runner {
@@ -343,6 +344,35 @@ TEST(Store, RefusesANewerFormat) {
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().kind, engine::ErrorKind::refused);
   EXPECT_THAT(store.error().detail, HasSubstr("format 2"));
+}
+
+TEST(Store, WithoutAThreadCommitsWhenItIsToldTo) {
+  const StoreDirectory directory;
+  const StoreOptions by_hand{.directory = directory.path(), .bytes_max = kBytesMax, .own_thread = false};
+  std::vector<std::uint64_t> sequences;
+  {
+    auto store = *Store::open(by_hand);
+    boost::asio::io_context loop;
+    for (int i = 0; i < 4; ++i) {
+      boost::asio::co_spawn(loop, commit_many(*store, i, 1, sequences), boost::asio::detached);
+    }
+    loop.poll();
+    EXPECT_EQ(store->writer().queued(), 4u);
+    EXPECT_FALSE(get(*store, Table::jobs, "job0"));
+    store->writer().fail(1, engine::retry_later("the disk is out"));
+    store->writer().write(2);
+    EXPECT_TRUE(get(*store, Table::jobs, "job2"));
+    EXPECT_TRUE(sequences.empty());  // durable, and not yet told
+    loop.poll();
+    EXPECT_EQ(sequences, (std::vector<std::uint64_t>{1, 2}));
+    store->writer().drop();
+  }
+  auto store = *Store::open(by_hand);
+  EXPECT_FALSE(get(*store, Table::jobs, "job0"));
+  EXPECT_TRUE(get(*store, Table::jobs, "job1"));
+  EXPECT_FALSE(get(*store, Table::jobs, "job3"));
+  ASSERT_TRUE(store->commit_now(put_batch("now", "x")));
+  EXPECT_TRUE(get(*store, Table::jobs, "now"));
 }
 
 TEST(Store, RefusesToReadWhereNoStoreIs) {
