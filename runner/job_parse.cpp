@@ -6,7 +6,6 @@
 
 #include "engine/model/label_text.hpp"
 #include "runner/job.hpp"
-#include "runner/json_keys.hpp"
 #include "runner/json_request.hpp"
 
 namespace settle::runner {
@@ -288,22 +287,9 @@ void read_record(JsonRequest& in, JobSpec& spec, const JobContext& context) {
 }  // namespace
 
 Outcome<JobSpec> parse_job(std::string_view text, const JobContext& context, engine::Time now) {
-  boost::system::error_code failure;
-  const json::value body = json::parse({text.data(), text.size()}, failure);
-  if (failure) {
-    return Refusal{.kind = Refusal::Kind::malformed,
-                   .field = {},
-                   .detail = "the body is not JSON: " + failure.message(),
-                   .job_id = {}};
-  }
-  if (!body.is_object()) {
-    return Refusal{.field = {}, .detail = "expected one JSON object; found " + type_name(body), .job_id = {}};
-  }
-  if (auto twice = duplicate_key(text)) {
-    return Refusal{
-        .field = *std::move(twice), .detail = "is given twice; expected each field once", .job_id = {}};
-  }
-  JsonRequest in(body.get_object());
+  json::object body;
+  if (auto refusal = read_object(text, body)) return *std::move(refusal);
+  JsonRequest in(body);
   JobSpec spec;
   spec.engine.series_max = context.series_max();
   spec.engine.open_cells_max = context.open_cells_max();

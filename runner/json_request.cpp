@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "runner/json_keys.hpp"
+
 namespace settle::runner {
 
 namespace json = boost::json;
@@ -35,6 +37,26 @@ std::string type_name(const json::value& value) {
       break;
   }
   return "a number";
+}
+
+std::optional<Refusal> read_object(std::string_view text, json::object& into) {
+  boost::system::error_code failure;
+  json::value body = json::parse({text.data(), text.size()}, failure);
+  if (failure) {
+    return Refusal{.kind = Refusal::Kind::malformed,
+                   .field = {},
+                   .detail = "the body is not JSON: " + failure.message(),
+                   .job_id = {}};
+  }
+  if (!body.is_object()) {
+    return Refusal{.field = {}, .detail = "expected one JSON object; found " + type_name(body), .job_id = {}};
+  }
+  if (auto twice = duplicate_key(text)) {
+    return Refusal{
+        .field = *std::move(twice), .detail = "is given twice; expected each field once", .job_id = {}};
+  }
+  into = std::move(body.get_object());
+  return std::nullopt;
 }
 
 void JsonRequest::refuse(std::string field, std::string detail) {

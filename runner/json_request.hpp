@@ -24,6 +24,9 @@ namespace settle::runner {
 /// `a string`, `an object`, …
 [[nodiscard]] std::string type_name(const boost::json::value& value);
 
+/// A body as it came: one JSON object that gives each field once. `malformed` when it is not JSON.
+[[nodiscard]] std::optional<Refusal> read_object(std::string_view text, boost::json::object& into);
+
 /// What is read after the first refusal does not matter. Every field that was given is noted in canonical
 /// form.
 class JsonRequest {

@@ -1,0 +1,21 @@
+// runner/backfill_parse.hpp: what is asked of the backfill lane, as JSON. Pure. docs/jobs.md lists the
+// fields.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "engine/model/time.hpp"
+#include "runner/backfill.hpp"
+#include "runner/job.hpp"
+
+namespace settle::runner {
+
+inline constexpr std::int64_t kBackfillBucketsMax = 10'000'000;   // of one backfill: 19 years of minutes
+inline constexpr std::int64_t kBackfillChunkBucketsMax = 10'000;  // of one question to the source
+
+/// The range is the buckets that lie wholly in [start, end): both ends move inward to the granularity, and
+/// what became of them is in the status. Text that is not JSON is `malformed`, everything else `invalid`.
+[[nodiscard]] Outcome<BackfillRequest> parse_backfill(std::string_view json, engine::Duration granularity);
+
+}  // namespace settle::runner
