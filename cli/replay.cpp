@@ -7,7 +7,7 @@
 
 #include "cli/text_table.hpp"
 #include "engine/plan/schedule.hpp"
-#include "sinks/file.hpp"
+#include "sinks/file_lines.hpp"
 
 namespace settle::cli {
 namespace {

@@ -9,9 +9,13 @@
 #include <system_error>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "sinks/file_lines.hpp"
 #include "sinks/series_json.hpp"
 
 namespace settle::sinks {
@@ -55,6 +59,13 @@ off_t size_of(int fd) {
   return ::fstat(fd, &stat) == 0 ? stat.st_size : -1;
 }
 
+struct Descriptor {
+  explicit Descriptor(int of) : fd(of) {}
+  ~Descriptor() { ::close(fd); }
+  Descriptor(const Descriptor&) = delete;
+  int fd;
+};
+
 /// The end of the file, from the start of a line, with at least `lines` lines unless the file has fewer.
 engine::Result<std::string> read_last_lines(int fd, const std::string& path, std::size_t lines) {
   std::string tail;
@@ -69,18 +80,6 @@ engine::Result<std::string> read_last_lines(int fd, const std::string& path, std
 }
 
 }  // namespace
-
-std::string encode_line(const Row& row) {
-  std::string line = "{\"series\": ";
-  append_series_json(line, row.series);
-  line += ", \"timestamp\": " + std::to_string(engine::epoch_ms(row.timestamp));
-  line += ", \"value\": " + engine::format_value(row.value);
-  line += ", \"revision\": " + std::to_string(row.revision);
-  line += ", \"reason\": \"";
-  line += engine::reason_text(row.reason);
-  line += "\"}\n";
-  return line;
-}
 
 FileSink::FileSink(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
 
@@ -198,6 +197,29 @@ asio::awaitable<engine::Result<std::vector<bool>>> FileSink::holds(std::vector<R
   held.reserve(rows.size());
   for (const Row& row : rows) held.push_back(lines.contains(encode_line(row)));
   co_return held;
+}
+
+asio::awaitable<engine::Result<std::vector<StoredSample>>> FileSink::stored(std::vector<std::string> series,
+                                                                            engine::TimeRange timestamps) {
+  const auto executor = co_await asio::this_coro::executor;
+  LineReader reader(series, timestamps);
+  // Of its own: the sink may go on in another file meanwhile.
+  const Descriptor file{::fcntl(fd_, F_DUPFD_CLOEXEC, 0)};
+  const off_t end = size_of(file.fd);
+  std::string rest;
+  for (off_t at = 0; at < end;) {
+    std::string piece(std::min<std::size_t>(kReadBytes, static_cast<std::size_t>(end - at)), '\0');
+    if (!read_at(file.fd, at, piece))
+      co_return engine::retry_later("cannot read " + path_ + ": " + errno_text());
+    at += static_cast<off_t>(piece.size());
+    rest += piece;
+    const std::size_t whole = rest.rfind('\n') + 1;
+    reader.read(std::string_view{rest}.substr(0, whole));
+    rest.erase(0, whole);
+    co_await asio::post(executor, asio::use_awaitable);
+  }
+  if (end < 0) co_return engine::retry_later("cannot read " + path_ + ": " + errno_text());
+  co_return reader.take();
 }
 
 }  // namespace settle::sinks

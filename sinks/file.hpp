@@ -1,17 +1,12 @@
-// sinks/file.hpp: appends every sample as one JSON line: {"series": {…}, "timestamp": epoch ms, "value": n,
-// "revision": n, "reason": "settled|ttl|correction|flush|backfill"}.
+// sinks/file.hpp: appends every sample as one JSON line; file_lines.hpp has its form.
 #pragma once
 
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "sinks/sink.hpp"
 
 namespace settle::sinks {
-
-/// With its newline. The row has passed FileSink::refuse().
-[[nodiscard]] std::string encode_line(const Row& row);
 
 /// Writes block the event loop for one append and one fdatasync per batch: this sink is for audits, tests and
 /// pipes to other tools, not for bulk. One writer per file: the file is locked.
@@ -28,6 +23,11 @@ class FileSink final : public Sink {
   boost::asio::awaitable<PushOutcome> push(std::vector<Row> rows) override;
   /// Looks at as many lines at the end of the file as a batch can have rows.
   boost::asio::awaitable<engine::Result<std::vector<bool>>> holds(std::vector<Row> rows) override;
+  /// Reads the whole file, other work between its pieces. An older revision is history, not a duplicate: of
+  /// each (series, timestamp) the lines with the greatest revision are given. What was rotated away is not
+  /// there.
+  boost::asio::awaitable<engine::Result<std::vector<StoredSample>>> stored(
+      std::vector<std::string> series, engine::TimeRange timestamps) override;
 
  private:
   FileSink(std::string path, int fd);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "net/http_client.hpp"
+#include "sinks/export_reader.hpp"
 #include "sinks/sink.hpp"
 #include "sinks/victoriametrics_wire.hpp"
 
@@ -15,9 +16,7 @@ struct VictoriaMetricsOptions {
   std::string name;
   net::Endpoint endpoint;
   std::chrono::milliseconds timeout{30'000};
-  /// How long an acknowledged row can stay invisible to the export of a server that does not let us flush: a
-  /// series that was asked for before it existed is remembered as missing for 10 s.
-  std::chrono::milliseconds visible_after{12'000};
+  std::chrono::milliseconds visible_after{12'000};  // as of ExportReaderOptions
   std::size_t batch_rows_max = 10'000;
 };
 
@@ -31,14 +30,15 @@ class VictoriaMetrics final : public Sink {
   [[nodiscard]] std::optional<std::string> refuse(const Row& row, engine::Time now) const override;
   boost::asio::awaitable<PushOutcome> push(std::vector<Row> rows) override;
   boost::asio::awaitable<engine::Result<std::vector<bool>>> holds(std::vector<Row> rows) override;
+  boost::asio::awaitable<engine::Result<std::vector<StoredSample>>> stored(
+      std::vector<std::string> series, engine::TimeRange timestamps) override;
 
  private:
   boost::asio::awaitable<net::ClientResult> get(std::string path);
-  boost::asio::awaitable<net::ClientResult> export_rows(std::string form);
-  boost::asio::awaitable<void> make_visible();
 
   net::HttpClient& client_;
   VictoriaMetricsOptions options_;
+  ExportReader reader_;
   ServerFacts facts_;
   bool can_read_back_ = true;
 };

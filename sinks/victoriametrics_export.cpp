@@ -40,14 +40,20 @@ std::optional<std::string_view> member(std::string_view line, std::string_view k
   return std::nullopt;
 }
 
-double read_value(std::string_view text) {
+/// Also what JSON cannot say, bare or in quotes, as the versions differ.
+std::optional<double> read_value(std::string_view text) {
   if (text == "null" || text == "NaN") return std::numeric_limits<double>::quiet_NaN();
   if (text.starts_with('"') && text.size() >= 2) text = text.substr(1, text.size() - 2);
-  if (text == "Inf" || text == "+Inf" || text == "Infinity") return std::numeric_limits<double>::infinity();
-  if (text == "-Inf" || text == "-Infinity") return -std::numeric_limits<double>::infinity();
-  double value = std::numeric_limits<double>::quiet_NaN();
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
+  const bool below = text.starts_with('-');
+  if (below || text.starts_with('+')) text.remove_prefix(1);
+  double value = 0;
+  if (text == "Inf" || text == "Infinity") {
+    value = std::numeric_limits<double>::infinity();
+  } else {
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (read.ec != std::errc{} || read.ptr != text.data() + text.size()) return std::nullopt;
+  }
+  return below ? -value : value;
 }
 
 std::vector<std::string_view> elements(std::string_view array) {
@@ -95,7 +101,9 @@ bool read_line(std::string_view line, Exported& exported) {
     std::int64_t ms = 0;
     const std::string_view text = time_texts[i];
     if (std::from_chars(text.data(), text.data() + text.size(), ms).ec != std::errc{}) return false;
-    samples.emplace_back(ms, read_value(value_texts[i]));
+    const std::optional<double> value = read_value(value_texts[i]);
+    if (!value) return false;
+    samples.emplace_back(ms, *value);
   }
   return true;
 }
@@ -115,22 +123,13 @@ bool same_value(const engine::Value& sent, double stored, double largest) {
 
 }  // namespace
 
-std::string export_form(std::span<const Row> rows) {
-  std::string form = "reduce_mem_usage=1";
-  std::vector<std::string_view> series;
-  series.reserve(rows.size());
-  engine::Time from = engine::Time::max();
-  engine::Time to = engine::Time::min();
-  for (const Row& row : rows) {
-    series.push_back(row.series);
-    from = std::min(from, row.timestamp);
-    to = std::max(to, row.timestamp);
-  }
-  form += "&start=" + seconds_text(from) + "&end=" + seconds_text(to);
-  std::sort(series.begin(), series.end());
-  series.erase(std::unique(series.begin(), series.end()), series.end());
+std::string export_form(std::span<const std::string> series, engine::TimeRange timestamps) {
+  std::string form = "reduce_mem_usage=1";  // raw samples, before deduplication
+  // Both ends are asked for.
+  form += "&start=" + seconds_text(timestamps.from);
+  form += "&end=" + seconds_text(timestamps.to - engine::Duration{1});
   // The canonical text is a selector as it stands.
-  for (const std::string_view one : series) form += "&match%5B%5D=" + net::url_encode(one);
+  for (const std::string& one : series) form += "&match%5B%5D=" + net::url_encode(one);
   return form;
 }
 
@@ -163,11 +162,28 @@ std::vector<bool> matches(std::span<const Row> rows, const Exported& exported) {
     const auto found = exported.find(row.series.view());
     held.push_back(found != exported.end() &&
                    std::any_of(found->second.begin(), found->second.end(), [&](const auto& sample) {
-                     return sample.first == engine::epoch_ms(row.timestamp) &&
-                            same_value(row.value, sample.second, largest[row.series]);
+                     if (sample.first != engine::epoch_ms(row.timestamp)) return false;
+                     if (row.reason == engine::Reason::stale) return std::isnan(sample.second);
+                     return same_value(row.value, sample.second, largest[row.series]);
                    }));
   }
   return held;
+}
+
+void append_stored(std::vector<StoredSample>& found, std::span<const std::string> series,
+                   const Exported& exported) {
+  for (const std::string& one : series) {
+    const auto at = exported.find(one);
+    if (at == exported.end()) continue;
+    const std::size_t first = found.size();
+    for (const auto& [ms, value] : at->second) {
+      found.push_back({one, engine::from_epoch_ms(ms), engine::Value::number(value)});
+    }
+    std::sort(found.begin() + static_cast<std::ptrdiff_t>(first), found.end(),
+              [](const StoredSample& a, const StoredSample& b) {
+                return a.timestamp != b.timestamp ? a.timestamp < b.timestamp : a.value < b.value;
+              });
+  }
 }
 
 }  // namespace settle::sinks

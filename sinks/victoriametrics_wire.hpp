@@ -9,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "net/http_client.hpp"
 #include "sinks/sink.hpp"
 
 namespace settle::sinks {
@@ -50,9 +49,5 @@ struct ServerFacts {
 [[nodiscard]] Overwrite overwrite_of(const ServerFacts& facts);
 [[nodiscard]] std::string server_text(const ServerFacts& facts);
 [[nodiscard]] std::string meaning_of(const ServerFacts& facts);
-
-/// What the answer to an import means. `url` is for the operator.
-[[nodiscard]] PushOutcome outcome_of(const net::ClientResult& result, const std::string& url,
-                                     std::chrono::system_clock::time_point now);
 
 }  // namespace settle::sinks

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "sinks/builtin.hpp"
+#include "sinks/file_lines.hpp"
 #include "tests/support/loopback.hpp"
 
 namespace settle::sinks {
@@ -33,6 +34,10 @@ asio::awaitable<void> push_into(Sink* sink, std::vector<Row> rows, PushOutcome* 
 }
 asio::awaitable<void> holds_into(Sink* sink, std::vector<Row> rows, engine::Result<std::vector<bool>>* held) {
   *held = co_await sink->holds(std::move(rows));
+}
+asio::awaitable<void> stored_into(Sink* sink, std::vector<std::string> series, engine::TimeRange timestamps,
+                                  engine::Result<std::vector<StoredSample>>* stored) {
+  *stored = co_await sink->stored(std::move(series), timestamps);
 }
 
 struct FileSinkTest : ::testing::Test {
@@ -163,6 +168,56 @@ TEST(Builtin, AcceptsEverythingAndReplaces) {
   EXPECT_EQ(outcome.verdict, PushVerdict::accepted);
   EXPECT_EQ(sink.capabilities().overwrite, Overwrite::last_wins);
   EXPECT_TRUE(sink.capabilities().durable_when_acknowledged);
+}
+
+std::vector<std::string> texts(const std::vector<StoredSample>& samples) {
+  std::vector<std::string> found;
+  for (const StoredSample& one : samples) {
+    found.push_back(one.series + " " + std::to_string(engine::epoch_ms(one.timestamp)) + " " +
+                    engine::format_value(one.value));
+  }
+  return found;
+}
+
+TEST_F(FileSinkTest, GivesTheNewestRevisionOfWhatItHoldsAndRealDuplicatesTwice) {
+  auto sink = open();
+  const std::string tricky = "m{a=\", \\\"timestamp\\\": 5, \"}";
+  push(*sink, {row("m", 7), row("m", 8, 2), row("n", 1), row(tricky, 3), row("n", 1), row("other", 1)});
+  append("not ours\n{\"series\": {\"__name__\":\"m\"}, \"timestamp\": x\n");
+  engine::Result<std::vector<StoredSample>> found;
+  const engine::Time at = row("m", 7).timestamp;
+  const engine::TimeRange range{at, at + engine::Duration{1}};
+  ASSERT_TRUE(
+      test::run_until_done(context, stored_into(sink.get(), {"m", "n", tricky, "none"}, range, &found)));
+  ASSERT_TRUE(found) << found.error().detail;
+  const std::string ms = " " + std::to_string(engine::epoch_ms(at)) + " ";
+  EXPECT_EQ(texts(*found),
+            (std::vector<std::string>{"m" + ms + "8", tricky + ms + "3", "n" + ms + "1", "n" + ms + "1"}));
+  const engine::TimeRange before{at - engine::Duration{1}, at};
+  ASSERT_TRUE(test::run_until_done(context, stored_into(sink.get(), {"m"}, before, &found)));
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->empty());
+}
+
+TEST_F(FileSinkTest, ReadsFilesThatAreLongerThanOnePiece) {
+  auto sink = open();
+  std::vector<Row> rows;
+  for (int i = 0; i < 9'000; ++i) {
+    rows.push_back(row("m{i=\"" + std::string(150, 'x') + "\"}", static_cast<std::uint64_t>(i)));
+    rows.back().timestamp += engine::Duration{i};
+  }
+  ASSERT_EQ(push(*sink, rows), PushVerdict::accepted);
+  ASSERT_GT(text().size(), 2u << 20);
+  engine::Result<std::vector<StoredSample>> found;
+  const engine::TimeRange range{engine::Time{}, engine::Time::max()};
+  ASSERT_TRUE(test::run_until_done(
+      context, stored_into(sink.get(), {std::string{rows[0].series.view()}}, range, &found)));
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->size(), rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    ASSERT_EQ((*found)[i].timestamp, rows[i].timestamp);
+    ASSERT_EQ((*found)[i].value, rows[i].value);
+  }
 }
 
 }  // namespace

@@ -70,6 +70,11 @@ asio::awaitable<void> holds_into(Sink* sink, std::vector<Row> rows, engine::Resu
   *held = co_await sink->holds(std::move(rows));
 }
 
+asio::awaitable<void> stored_into(Sink* sink, std::vector<std::string> series, engine::TimeRange timestamps,
+                                  engine::Result<std::vector<StoredSample>>* stored) {
+  *stored = co_await sink->stored(std::move(series), timestamps);
+}
+
 struct VictoriaMetricsTest : ::testing::Test {
   VictoriaMetricsTest() {
     Script* at = &script;
@@ -100,6 +105,13 @@ struct VictoriaMetricsTest : ::testing::Test {
     engine::Result<std::vector<bool>> held;
     EXPECT_TRUE(test::run_until_done(context, holds_into(&sink, std::move(rows), &held)));
     return held;
+  }
+  engine::Result<std::vector<StoredSample>> stored(std::vector<std::string> series,
+                                                   engine::TimeRange timestamps) {
+    VictoriaMetrics sink{client, options};
+    engine::Result<std::vector<StoredSample>> found;
+    EXPECT_TRUE(test::run_until_done(context, stored_into(&sink, std::move(series), timestamps, &found)));
+    return found;
   }
 
   asio::io_context context;
@@ -207,6 +219,29 @@ TEST_F(VictoriaMetricsTest, DoesNotGuessWhenTheExportFails) {
   const auto held = holds({row("m", 5)});
   ASSERT_FALSE(held);
   EXPECT_THAT(held.error().detail, HasSubstr("storage trouble"));
+}
+
+TEST_F(VictoriaMetricsTest, GivesEverythingItHasOfTheSeries) {
+  script.answers["/api/v1/export"] =
+      answer(200, "{\"metric\":{\"__name__\":\"m\"},\"values\":[6,5],\"timestamps\":[1000,1000]}\n");
+  const auto found = stored({"m", "m", "a"}, {engine::from_epoch_ms(0), engine::from_epoch_ms(2000)});
+  ASSERT_TRUE(found) << found.error().detail;
+  ASSERT_EQ(found->size(), 2u);
+  EXPECT_EQ((*found)[0].series, "m");
+  EXPECT_EQ((*found)[0].value, engine::Value::count(5));
+  EXPECT_EQ((*found)[1].value, engine::Value::count(6));
+  ASSERT_EQ(script.asked.size(), 2u);
+  EXPECT_EQ(script.asked[0].path, "/internal/force_flush");
+  EXPECT_EQ(script.asked[1].body, "reduce_mem_usage=1&start=0.000&end=1.999&match%5B%5D=a&match%5B%5D=m");
+}
+
+TEST_F(VictoriaMetricsTest, SaysSoWhenEvenOneSeriesInOneMillisecondIsTooMuch) {
+  script.answers["/api/v1/export"] = answer(200, std::string(33u << 20, 'x'));
+  const auto found = stored({"m", "n"}, {engine::from_epoch_ms(0), engine::from_epoch_ms(2)});
+  ASSERT_FALSE(found);
+  EXPECT_THAT(found.error().detail, HasSubstr("larger than"));
+  // Both series, the second, its second half.
+  EXPECT_EQ(script.asked.size(), 1u + 3u);
 }
 
 }  // namespace

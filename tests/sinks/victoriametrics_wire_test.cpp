@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "sinks/http_outcome.hpp"
 #include "sinks/series_json.hpp"
 #include "sinks/victoriametrics_export.hpp"
 
@@ -188,11 +189,47 @@ TEST(Outcome, MapsEveryTransportErrorAndKeepsRetryAfter) {
   EXPECT_EQ(outcome_of(busy, "http://x", {}).retry_after, milliseconds{7'000});
 }
 
-TEST(Export, AsksForEverySeriesOnceOverTheTimeItsRowsSpan) {
-  const std::vector<Row> rows{row("m{a=\"x\"}", 5001, Value::count(1)),
-                              row("m{a=\"x\"}", 1000, Value::count(1)), row("n", 2000, Value::count(1))};
-  EXPECT_EQ(export_form(rows),
+TEST(Export, AsksForEverySeriesAndBothEndsOfTheTime) {
+  const std::vector<std::string> series{"m{a=\"x\"}", "n"};
+  EXPECT_EQ(export_form(series, {engine::from_epoch_ms(1000), engine::from_epoch_ms(5002)}),
             "reduce_mem_usage=1&start=1.000&end=5.001&match%5B%5D=m%7Ba%3D%22x%22%7D&match%5B%5D=n");
+}
+
+TEST(Export, ReadsEveryWayToSayInfinity) {
+  const auto exported = parse_export(
+      "{\"metric\":{\"__name__\":\"m\"},\"values\":[+Inf,Infinity,\"Infinity\",\"-Infinity\",-Inf,1e+06,-2],"
+      "\"timestamps\":[1,2,3,4,5,6,7]}\n");
+  ASSERT_TRUE(exported) << exported.error().detail;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  std::vector<double> values;
+  for (const auto& [ms, value] : exported->at("m")) values.push_back(value);
+  EXPECT_THAT(values,
+              ::testing::ElementsAre(kInfinity, kInfinity, kInfinity, -kInfinity, -kInfinity, 1e6, -2));
+}
+
+TEST(Export, GivesWhatIsStoredOfTheSeriesAskedForDuplicatesIncluded) {
+  const auto exported = parse_export(
+      "{\"metric\":{\"__name__\":\"n\"},\"values\":[1],\"timestamps\":[5]}\n"
+      "{\"metric\":{\"__name__\":\"m\",\"more\":\"1\"},\"values\":[1],\"timestamps\":[5]}\n"
+      "{\"metric\":{\"__name__\":\"m\"},\"values\":[7,3,null,9],\"timestamps\":[2,2,2,1]}\n");
+  ASSERT_TRUE(exported) << exported.error().detail;
+  std::vector<StoredSample> found;
+  append_stored(found, std::vector<std::string>{"a", "m", "n"}, *exported);
+  std::vector<std::string> texts;
+  for (const StoredSample& one : found) {
+    texts.push_back(one.series + " " + std::to_string(engine::epoch_ms(one.timestamp)) + " " +
+                    engine::format_value(one.value));
+  }
+  EXPECT_THAT(texts, ::testing::ElementsAre("m 1 9", "m 2 3", "m 2 7", "m 2 NaN", "n 5 1"));
+}
+
+TEST(Export, TakesANaNForAStaleMarkerThatIsLookedFor) {
+  const auto exported =
+      parse_export("{\"metric\":{\"__name__\":\"m\"},\"values\":[null,5],\"timestamps\":[1000,2000]}\n");
+  ASSERT_TRUE(exported);
+  std::vector<Row> rows{row("m", 1000, Value::count(0)), row("m", 2000, Value::count(0))};
+  for (Row& one : rows) one.reason = engine::Reason::stale;
+  EXPECT_THAT(matches(rows, *exported), ::testing::ElementsAre(true, false));
 }
 
 TEST(Export, ReadsSeveralLinesPerSeriesAndBareInfAndNull) {
@@ -212,6 +249,7 @@ TEST(Export, ReadsSeveralLinesPerSeriesAndBareInfAndNull) {
 TEST(Export, RefusesWhatIsNotAnExport) {
   for (const char* bad : {"x", "{}", "{\"metric\":{\"__name__\":\"m\"},\"values\":[1],\"timestamps\":[1,2]}",
                           "{\"metric\":{\"__name__\":\"m\"},\"values\":[1],\"timestamps\":[x]}",
+                          "{\"metric\":{\"__name__\":\"m\"},\"values\":[1x],\"timestamps\":[1]}",
                           "{\"metric\":{\"__name__\":\"m\"},\"values\":[1", "<html>"}) {
     EXPECT_FALSE(parse_export(bad)) << bad;
   }
