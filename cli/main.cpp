@@ -13,7 +13,7 @@
 #include "cli/check_config.hpp"
 #include "cli/demo.hpp"
 #include "cli/jobs.hpp"
-#include "cli/replay.hpp"
+#include "cli/replay/replay_command.hpp"
 #include "cli/serve.hpp"
 #include "cli/store_tools.hpp"
 #include "cli/version.hpp"
@@ -126,17 +126,35 @@ void add_replay(CLI::App& app, Action& action) {
       "Run a trace through the engine in virtual time: what would be emitted, when, and how often wrong");
   auto options = std::make_shared<ReplayArguments>();
   command->add_option("TRACE", options->paths, "Trace files or folders (docs/trace.md)")->required();
-  command->add_option("--policy", options->policy, "consecutive:N or fixed:D")->capture_default_str();
+  command->add_option("--policy", options->policy, "consecutive:N, fixed:D or learned[:E[,tolerance=R]]")
+      ->capture_default_str();
+  command
+      ->add_option("--compare", options->compare,
+                   "Policies side by side instead of one in detail; may be given several times: "
+                   "consecutive:2,3,5, fixed:5m,10m, learned:1%,tolerance=1%")
+      ->type_name("POLICIES")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->excludes("--policy");
+  command
+      ->add_option(
+          "--chart", options->chart,
+          "With --compare: the SVG of error against latency; default: the trace's name with .svg, in "
+          "the current folder")
+      ->type_name("FILE");
   command->add_option("--granularity", options->granularity, "Length of the buckets")->capture_default_str();
   command->add_option("--poll", options->poll, "Time between two polls")->capture_default_str();
   command->add_option("--watch", options->watch, "Age at which a bucket is sealed; default as for a job");
   command->add_option("--ttl", options->ttl, "Age at which a bucket goes out as it is; default: watch");
+  command->add_option("--skip", options->skip,
+                      "Judge no bucket of the first so much time: what learns starts with nothing");
   command->add_option("--corrections", options->corrections, "repush or hold")->capture_default_str();
   command->add_option("--liveness", options->liveness, "auto, frontier, movement or answers")
       ->capture_default_str();
   command->add_option("--sink", options->sink, "Also write the samples to a new file of JSON lines")
       ->type_name("file:OUT");
-  command->callback([&action, options] { action = [options] { return run_replay(*options); }; });
+  command->callback(
+      [&action, options] { action = [options] { return run_replay(*options, std::cout, std::cerr); }; });
 }
 
 void add_store_tools(CLI::App& app, Action& action) {

@@ -48,7 +48,10 @@ std::vector<std::uint32_t> sort_scopes(std::vector<std::string>& scopes, const s
 }  // namespace
 
 TraceHistory::TraceHistory(Trace trace, const std::string& default_scope)
-    : scopes_(std::move(trace.scopes)), series_(std::move(trace.series)), last_(trace.last) {
+    : scopes_(std::move(trace.scopes)),
+      series_(std::move(trace.series)),
+      first_(trace.first),
+      last_(trace.last) {
   const std::vector<std::uint32_t> scope_place = sort_scopes(scopes_, default_scope);
   const std::vector<std::uint32_t> place = sort_series(series_);
   std::vector<TraceLine>& lines = trace.lines;
@@ -73,7 +76,11 @@ TraceHistory::TraceHistory(Trace trace, const std::string& default_scope)
   frontiers_.resize(scopes_.size());
   for (const TraceFrontier& frontier : trace.frontiers) {
     frontiers_[scope_place[frontier.scope]].push_back(frontier);
+    instants_.push_back(frontier.at);
   }
+  for (const Point& point : points_) instants_.push_back(point.at);
+  std::sort(instants_.begin(), instants_.end());
+  instants_.erase(std::unique(instants_.begin(), instants_.end()), instants_.end());
 }
 
 const TraceHistory::Point* TraceHistory::newest(const Cell& cell, Time now) const {
@@ -133,6 +140,20 @@ std::vector<std::string> TraceHistory::metrics() const {
     names.emplace(engine::label_value(series.labels, engine::kMetricNameLabel));
   }
   return {names.begin(), names.end()};
+}
+
+bool TraceHistory::changed_between(Time after, Time upto) const {
+  if (!last_ || upto > *last_) return true;  // the frontier is now
+  const auto next = std::upper_bound(instants_.begin(), instants_.end(), after);
+  return next != instants_.end() && *next <= upto;
+}
+
+std::optional<TraceHistory::Buckets> TraceHistory::buckets() const {
+  const auto end = std::prev(cells_.end());
+  if (end == cells_.begin()) return std::nullopt;
+  const auto [oldest, newest] = std::minmax_element(
+      cells_.begin(), end, [](const Cell& a, const Cell& b) { return a.bucket < b.bucket; });
+  return Buckets{.first = oldest->bucket, .last = newest->bucket};
 }
 
 std::optional<Time> TraceHistory::first_off_grid(engine::Duration granularity) const {

@@ -75,6 +75,16 @@ class TraceHistory {
                                          engine::Time now) const;
   /// Metric names, sorted.
   [[nodiscard]] std::vector<std::string> metrics() const;
+  /// Whether any value or frontier, seen or not, changed in (after, upto].
+  [[nodiscard]] bool changed_between(engine::Time after, engine::Time upto) const;
+  /// The oldest and the newest bucket; none: there is no value.
+  struct Buckets {
+    engine::Time first;
+    engine::Time last;
+  };
+  [[nodiscard]] std::optional<Buckets> buckets() const;
+  [[nodiscard]] std::optional<engine::Time> first_line() const { return first_; }
+  [[nodiscard]] std::optional<engine::Time> last_line() const { return last_; }
   /// The first bucket that does not start on the granularity's grid.
   [[nodiscard]] std::optional<engine::Time> first_off_grid(engine::Duration granularity) const;
 
@@ -97,6 +107,8 @@ class TraceHistory {
   std::vector<Cell> cells_;          // by (scope, bucket, series), then one that ends the last
   std::vector<Point> points_;        // of a cell: by instant, one per instant
   std::vector<std::vector<TraceFrontier>> frontiers_;  // by scope, then by instant
+  std::vector<engine::Time> instants_;                 // at which something changed, once each
+  std::optional<engine::Time> first_;
   std::optional<engine::Time> last_;
 };
 

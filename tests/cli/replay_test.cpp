@@ -1,8 +1,7 @@
-#include "cli/replay.hpp"
-
 #include <gtest/gtest.h>
 
 #include "cli/demo_curve.hpp"
+#include "cli/replay/replay_command.hpp"
 
 namespace settle::cli {
 namespace {
@@ -18,7 +17,7 @@ fetchers::Trace trace_of(const std::string& lines) {
 ReplayReport replayed(const fetchers::Trace& trace, const ReplayArguments& arguments) {
   const auto options = parse_replay_options(arguments);
   EXPECT_TRUE(options) << (options ? "" : options.error().detail);
-  auto report = replay(trace, *options);
+  auto report = replay(fetchers::TraceHistory(trace, kReplayScope), *options);
   EXPECT_TRUE(report) << (report ? "" : report.error().detail);
   return report ? *std::move(report) : ReplayReport{};
 }
@@ -95,12 +94,15 @@ TEST(Replay, TakesRecordedFetchesAsFinalHistory) {
 }
 
 TEST(Replay, RefusesATraceThatIsNotOnTheGrid) {
+  const auto history_of = [](const std::string& lines) {
+    return fetchers::TraceHistory(trace_of(lines), kReplayScope);
+  };
   const auto report =
-      replay(trace_of(R"({"at": 0, "series": {"__name__": "m"}, "bucket": 30000, "value": 1})"),
+      replay(history_of(R"({"at": 0, "series": {"__name__": "m"}, "bucket": 30000, "value": 1})"),
              *parse_replay_options({}));
   ASSERT_FALSE(report);
   EXPECT_NE(report.error().detail.find("--granularity"), std::string::npos);
-  EXPECT_FALSE(replay(fetchers::Trace{}, *parse_replay_options({})));
+  EXPECT_FALSE(replay(history_of(""), *parse_replay_options({})));
 }
 
 TEST(Replay, NamesTheArgumentThatIsWrong) {

@@ -1,5 +1,5 @@
-// cli/replay.hpp: a trace through the engine in virtual time: what would have been emitted, when, and how
-// good it was.
+// cli/replay/replay.hpp: a trace through the engine in virtual time: what would have been emitted, when, and
+// how good it was.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,10 @@ namespace settle::cli {
 struct ReplayOptions {
   engine::EngineOptions engine;
   engine::Duration poll{std::chrono::seconds{30}};
+  /// Buckets that start less than this after the first one are polled but not judged: a policy that learns
+  /// starts with nothing.
+  engine::Duration skip{};
+  double off_by = 0;  // the relative error above which a first emission counts in off_at_first
 };
 
 struct Emission {
@@ -24,42 +28,42 @@ struct Emission {
   engine::Sample sample;
 };
 
-struct ReplayReport {
-  std::vector<Emission> emissions;  // by metric; then as the engine gave them
+struct ReplayFigures {
   std::uint64_t polls = 0;
   std::uint64_t windows = 0;    // (series, bucket) with at least one emission
   engine::Duration mean_age{};  // of the first emission, from the bucket's end
   engine::Duration p99_age{};
   std::uint64_t wrong_at_first = 0;  // the first emission was not the value the trace ends with
+  std::uint64_t off_at_first = 0;    // of them: by more than off_by
   std::uint64_t wrong_at_last = 0;   // nor was the last one
+  double mean_error = 0;             // of the first emission: |it - the last value| / |the last value|
   std::uint64_t corrections = 0;
   std::uint64_t forced = 0;         // by ttl
+  std::uint64_t frozen = 0;         // settled by a poll before which nothing at all changed in the source
   std::uint64_t never_emitted = 0;  // (series, bucket) that the trace ends with and no emission has
+};
+
+struct ReplayReport : ReplayFigures {
+  std::vector<Emission> emissions;  // by metric; then as the engine gave them; skipped buckets too
 };
 
 /// One stream per metric of the trace, polled from its first line until every cell is sealed. Refuses a trace
 /// whose buckets do not lie on the granularity's grid, and one that would take more than 10 million polls.
-[[nodiscard]] engine::Result<ReplayReport> replay(const fetchers::Trace& trace, const ReplayOptions& options);
+[[nodiscard]] engine::Result<ReplayReport> replay(const fetchers::TraceHistory& history,
+                                                  const ReplayOptions& options);
+
+/// The same for each of the policies, side by side; the source is asked once for all of them. In the order of
+/// `policies`.
+[[nodiscard]] engine::Result<std::vector<ReplayFigures>> replay_policies(
+    const fetchers::TraceHistory& history, const ReplayOptions& options,
+    const std::vector<engine::Finality>& policies);
 
 /// The table of emissions and the summary.
 [[nodiscard]] std::string format_replay(const ReplayReport& report, const ReplayOptions& options);
 /// The emissions as the file sink writes them.
 [[nodiscard]] std::string replay_lines(const ReplayReport& report);
 
-struct ReplayArguments {
-  std::vector<std::string> paths;
-  std::string policy = "consecutive:3";
-  std::string granularity = "1m";
-  std::string poll = "30s";
-  std::string watch;  // "" : as a job has it
-  std::string ttl;    // "" : watch
-  std::string corrections = "repush";
-  std::string liveness = "auto";
-  std::string sink;  // "file:OUT"
-};
-/// The error names the argument.
-[[nodiscard]] engine::Result<ReplayOptions> parse_replay_options(const ReplayArguments& arguments);
-/// `settle replay`; returns the exit code.
-int run_replay(const ReplayArguments& arguments);
+/// Scope of trace lines that name none.
+inline constexpr const char* kReplayScope = "trace";
 
 }  // namespace settle::cli
