@@ -31,7 +31,8 @@ void Bucket::reserve_cells(std::size_t more) {
 std::size_t Bucket::memory_bytes() const {
   return sizeof(Bucket) + cells.capacity() * sizeof(Cell) + index.memory_bytes() +
          totals.capacity() * sizeof(std::uint64_t) + entries.capacity() * sizeof(Entry) +
-         dirty.capacity() * sizeof(std::uint32_t) + emissions.capacity() * sizeof(Emission);
+         dirty.capacity() * sizeof(std::uint32_t) + emissions.capacity() * sizeof(Emission) +
+         replaced.capacity() * sizeof(Replaced);
 }
 
 }  // namespace settle::engine

@@ -88,6 +88,12 @@ struct Emission {
   Reason reason = Reason::settled;
 };
 
+/// A gauge value that an emission takes the place of.
+struct Replaced {
+  std::uint32_t cell = 0;
+  Value::Bits value;
+};
+
 struct Bucket {
   Time start;
   std::vector<Cell> cells;
@@ -96,6 +102,7 @@ struct Bucket {
   std::vector<Entry> entries;         // by scope id
   std::vector<std::uint32_t> dirty;   // cells to write to the next record
   std::vector<Emission> emissions;    // of the call that runs
+  std::vector<Replaced> replaced;     // by them
   std::size_t incoming = 0;           // new cells that the ingest that runs may make
 
   [[nodiscard]] Entry* find_entry(ScopeId scope);

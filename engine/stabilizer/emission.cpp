@@ -13,6 +13,13 @@ Reason own_reason(const Cell& cell) {
   return cell.has(Cell::kLate) ? Reason::correction : Reason::settled;
 }
 
+std::optional<Value> find_replaced(const std::vector<Replaced>& by_cell, std::uint32_t cell) {
+  const auto at = std::lower_bound(by_cell.begin(), by_cell.end(), cell,
+                                   [](const Replaced& one, std::uint32_t id) { return one.cell < id; });
+  if (at == by_cell.end() || at->cell != cell) return std::nullopt;
+  return Value::from_bits(at->value);
+}
+
 }  // namespace
 
 /// The cell's newest value is taken as final.
@@ -38,14 +45,21 @@ void Engine::State::settle_gauge(Bucket& bucket, std::uint32_t at, How how) {
   Cell& cell = bucket.cells[at];
   const bool first = cell.revision == 0;
   if (!first && cell.bits() == cell.settled_bits()) return;
-  if (!first && holds()) {
+  if (!first && holds_back(cell)) {
     if (how == How::decided) ++stats.held_back;
     return;
   }
+  if (!first) bucket.replaced.push_back({at, cell.settled_bits()});
   cell.put_settled(cell.bits());
   ++cell.revision;
   const Reason reason = first || how != How::decided ? own_reason(cell) : Reason::correction;
   bucket.emissions.push_back({at, reason});
+}
+
+/// Its newest value must not follow what was emitted.
+bool Engine::State::holds_back(const Cell& cell) const {
+  return holds() ||
+         (options.rising_only && Value::from_bits(cell.bits()) < Value::from_bits(cell.settled_bits()));
 }
 
 void Engine::State::settle_counter(Bucket& bucket, std::uint32_t at) {
@@ -167,8 +181,10 @@ void Engine::State::emit_total(Bucket& bucket, std::uint32_t at, Series& one, st
   bucket.totals[at] = total;
   ++cell.revision;
   touch(bucket, at);
-  one.last_total = total;
-  one.emitted_through = std::max(one.emitted_through, bucket.start);
+  if (bucket.start >= one.emitted_through) {
+    one.last_total = total;
+    one.emitted_through = bucket.start;
+  }
   touch(cell.series);
   bucket.emissions.push_back({at, reason});
 }
@@ -187,6 +203,55 @@ void Engine::State::count_withheld(SeriesId id) {
   one.withheld = one.last_total > due ? one.last_total - due : 0;
   withheld += one.withheld;
   stats.withheld = static_cast<double>(withheld);
+}
+
+void Engine::State::carry(std::span<const Carry> amounts) {
+  if (!counts()) return;
+  for (const Carry& one : amounts) {
+    const SeriesId id = series.find_number(one.series);
+    if (id == kNone) {
+      stats.unpropagated += static_cast<double>(one.amount);
+      continue;
+    }
+    std::uint64_t& base = series[id].base;
+    const std::uint64_t less = one.amount < 0 ? ~static_cast<std::uint64_t>(one.amount) + 1 : 0;
+    if (less > base) {
+      stats.unpropagated -= static_cast<double>(less - base);
+      base = 0;
+    } else {
+      base += static_cast<std::uint64_t>(one.amount);
+    }
+    touch(id);
+    mark(id);
+    count_withheld(id);
+  }
+}
+
+/// What the totals of series without cells are above or below their amounts will never be mended.
+void Engine::State::write_off(std::vector<SeriesId> gone) {
+  if (!counts()) return;
+  (void)series.by_text();
+  std::sort(gone.begin(), gone.end(), [&](auto a, auto b) { return series.rank(a) < series.rank(b); });
+  for (const SeriesId id : gone) {
+    const Series& one = series[id];
+    if (one.base > one.last_total) stats.unpropagated += static_cast<double>(one.base - one.last_total);
+    if (one.base < one.last_total) stats.unpropagated -= static_cast<double>(one.last_total - one.base);
+  }
+}
+
+/// After a flush no total follows, as far as anybody knows: what waits for one is given up. What the totals
+/// are too high stays `withheld`.
+void Engine::State::give_up_carry() {
+  if (!counts() || !holds()) return;
+  std::vector<SeriesId> waiting;
+  for (const SeriesId id : series.by_number()) {
+    if (series[id].base > series[id].last_total && !series[id].overflowed) waiting.push_back(id);
+  }
+  write_off(waiting);
+  for (const SeriesId id : waiting) {
+    series[id].base = series[id].last_total;
+    touch(id);
+  }
 }
 
 void Engine::State::clear_marks() {
@@ -233,6 +298,8 @@ std::vector<Sample> Engine::State::take_samples() {
       reasons[emission.cell] = emission.reason;
     }
     bucket->emissions = std::vector<Emission>();  // gives the memory back
+    std::vector<Replaced> replaced = std::exchange(bucket->replaced, {});
+    std::sort(replaced.begin(), replaced.end(), [](const auto& a, const auto& b) { return a.cell < b.cell; });
     sort_by_text(*bucket, list);
     for (const std::uint32_t at : list) {
       const Cell& cell = bucket->cells[at];
@@ -242,6 +309,7 @@ std::vector<Sample> Engine::State::take_samples() {
                      .value = value,
                      .revision = cell.revision,
                      .reason = reasons[at],
+                     .replaced = find_replaced(replaced, at),
                      .age = now - end_of(bucket->start),
                      .evidence_polls = bucket->find_entry(cell.scope)->polls - cell.at_change});
       count_sample(out.back().reason);

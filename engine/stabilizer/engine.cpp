@@ -185,6 +185,9 @@ std::vector<Sample> Engine::flush(Time now) {
 std::vector<Gap> Engine::release(Time before) {
   return state_->release(before);
 }
+void Engine::carry(std::span<const Carry> amounts) {
+  state_->carry(amounts);
+}
 Changes Engine::drain_changes() {
   return state_->drain();
 }

@@ -25,7 +25,9 @@ namespace settle::engine {
 
 enum class Absent : std::uint8_t { none = 0, zero = 1 };
 enum class Output : std::uint8_t { gauge = 0, counter = 1 };
-enum class Corrections : std::uint8_t { repush = 0, hold = 1 };
+/// What a change after an emission does. ledger: as repush here; each correction leaves as its difference,
+/// under a name of its own (runner/outbox.hpp), so that nothing is overwritten. Gauge output only.
+enum class Corrections : std::uint8_t { repush = 0, hold = 1, ledger = 2 };
 /// What counts as the source having moved; automatic: frontier if ever given, else movement.
 enum class Liveness : std::uint8_t { automatic = 0, frontier = 1, movement = 2, answers = 3 };
 
@@ -38,6 +40,9 @@ struct EngineOptions {
   Duration absent_for{std::chrono::hours{1}};
   Output output = Output::gauge;
   Corrections corrections = Corrections::repush;
+  /// Under repush, gauge output: a smaller value than was emitted is held back, as under hold, because the
+  /// sink keeps the larger of two.
+  bool rising_only = false;
   Liveness liveness = Liveness::automatic;
   std::size_t series_max = 100'000;
   std::size_t open_cells_max = 10'000'000;
@@ -67,8 +72,10 @@ struct EngineStats {
   std::uint64_t held_back = 0;            // corrections that `hold` did not emit
   std::uint64_t sealed = 0;               // cells
   std::uint64_t given_up = 0;             // cells passed to gap entries
-  double unpropagated = 0;  // sum over sealed cells of (last observed - last emitted), as numbers
-  double withheld = 0;      // counter output under hold: carry not yet in any total
+  /// Sum of (last observed - last emitted), as numbers: over cells that were sealed or flushed; of the totals
+  /// of a counter, when its series is flushed or retired.
+  double unpropagated = 0;
+  double withheld = 0;  // counter output under hold: carry not yet in any total
   bool operator==(const EngineStats&) const = default;
 };
 
@@ -139,7 +146,10 @@ class Engine {
   [[nodiscard]] std::optional<Time> recheck_due(Time now) const;
   /// Takes in the answer for the bucket that recheck_due() named; emits nothing.
   void recheck(const Answer& answer, Time now);
-  /// Adds to the totals (counter output): the next call emits what follows from it.
+  /// Adds to what the totals start from (counter output). Under repush the totals of live buckets that follow
+  /// from it go out with the next ingest or expire; under hold it joins the next new total, a negative amount
+  /// when it is absorbed. What no total can take (a series that is gone, less than nothing) is
+  /// `unpropagated`.
   void carry(std::span<const Carry> amounts);
 
   [[nodiscard]] Changes drain_changes();

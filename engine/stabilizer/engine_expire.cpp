@@ -68,11 +68,11 @@ void Engine::State::force_all(Bucket& bucket, How how) {
     // A flush is the reason of all totals that it lets out.
     if (!same || (counts() && how == How::flush)) list.push_back(at);
   }
-  const bool adds_up = !counts() && holds();
+  const bool adds_up = !counts() && (holds() || options.rising_only);
   if (adds_up) sort_by_text(bucket, list);  // a sum of doubles must not depend on arrival
   for (const std::uint32_t at : list) {
     const Cell& cell = bucket.cells[at];
-    if (adds_up && cell.revision > 0) {
+    if (adds_up && cell.revision > 0 && holds_back(cell)) {
       const Value observed = Value::from_bits(cell.bits());
       const Value emitted = Value::from_bits(cell.settled_bits());
       stats.unpropagated += observed.as_double() - emitted.as_double();
@@ -134,6 +134,7 @@ void Engine::State::retire_idle() {
   }
   no_retirement_before = series.size() == 0 ? kNever : next;
   if (idle.empty()) return;
+  write_off(idle);
   stats.withheld = static_cast<double>(withheld);
   series.retire(idle);
   std::erase_if(dirty_series, [&](SeriesId id) { return series[id].number == 0; });
@@ -148,6 +149,7 @@ std::vector<Sample> Engine::State::flush(Time at) {
   std::vector<Sample> out = take_samples();
   if (!buckets.empty()) from = std::max(from, end_of(buckets.back()->start));
   remove_buckets(buckets.size());
+  give_up_carry();
   return out;
 }
 

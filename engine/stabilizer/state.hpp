@@ -155,6 +155,7 @@ struct Engine::State {
   enum class How : std::uint8_t { decided, ttl, flush };
   void settle(Bucket& bucket, Entry& entry, std::uint32_t cell, How how);
   void settle_gauge(Bucket& bucket, std::uint32_t cell, How how);
+  [[nodiscard]] bool holds_back(const Cell& cell) const;
   void settle_counter(Bucket& bucket, std::uint32_t cell);
   void make_zeros();
   void make_zeros_of(SeriesId id);
@@ -164,6 +165,9 @@ struct Engine::State {
   void emit_total(Bucket& bucket, std::uint32_t cell, Series& one, std::uint64_t total);
   [[nodiscard]] ScopeId home_scope(SeriesId id) const;
   void count_withheld(SeriesId id);
+  void carry(std::span<const Carry> amounts);
+  void write_off(std::vector<SeriesId> gone);
+  void give_up_carry();
   void clear_marks();
   void count_sample(Reason reason);
   [[nodiscard]] std::vector<Sample> take_samples();

@@ -210,6 +210,90 @@ TYPED_TEST(Totals, WithholdANegativeCarryUntilItIsAbsorbed) {
   EXPECT_EQ(story.stats().withheld, 0.0);
 }
 
+TYPED_TEST(Totals, AccountForWhatNoTotalFollowsWhenFlushed) {
+  auto options = counter_options();
+  options.corrections = engine::Corrections::hold;
+  Story<TypeParam> story{options};
+  story.set("m", 0, 100);
+  (void)story.poll(60s);
+  story.set("m", 0, 130);
+  EXPECT_EQ(story.poll(80s), "");
+  EXPECT_EQ(story.stats().unpropagated, 0.0);
+  EXPECT_EQ(story.flush(2min), "");
+  EXPECT_EQ(story.stats().unpropagated, 30.0);
+  story.set("m", 3, 5);
+  EXPECT_EQ(story.poll(4min), "m@3=105 r1 settled; ");  // the 30 are given up, once
+  EXPECT_EQ(story.flush(5min), "");
+  EXPECT_EQ(story.stats().unpropagated, 30.0);
+}
+
+TYPED_TEST(Totals, AccountForWhatNoTotalFollowsWhenTheSeriesIsForgotten) {
+  auto options = counter_options();
+  options.corrections = engine::Corrections::hold;
+  options.series_idle = 30min;
+  Story<TypeParam> story{options};
+  story.set("more", 0, 100);
+  story.set("less", 0, 100);
+  (void)story.poll(60s);
+  story.set("more", 0, 130);
+  story.set("less", 0, 93);
+  (void)story.poll(80s);
+  EXPECT_EQ(story.stats().withheld, 7.0);
+  (void)story.poll(12min);
+  (void)story.expire(12min);
+  story.erase("more", 0);
+  story.erase("less", 0);
+  EXPECT_EQ(story.stats().unpropagated, 0.0);
+  (void)story.expire(40min);
+  EXPECT_EQ(story.stats().unpropagated, 23.0);
+  EXPECT_EQ(story.stats().withheld, 0.0);
+}
+
+TYPED_TEST(Totals, TakeInWhatAFilledGapBrings) {
+  Story<TypeParam> story{counter_options()};
+  story.set("m", 0, 100);
+  story.set("m", 1, 50);
+  (void)story.poll(120s);
+  story.engine().carry("m", 7);
+  story.restart();
+  EXPECT_EQ(story.expire(130s), "m@0=107 r2 correction; m@1=157 r2 correction; ");
+  story.engine().carry("m", -5);
+  story.set("m", 2, 1);
+  EXPECT_EQ(story.poll(180s), "m@0=102 r3 correction; m@1=152 r3 correction; m@2=153 r1 settled; ");
+  EXPECT_EQ(story.stats().unpropagated, 0.0);
+}
+
+TYPED_TEST(Totals, HoldWhatAFilledGapBringsForTheNextTotal) {
+  auto options = counter_options();
+  options.corrections = engine::Corrections::hold;
+  Story<TypeParam> story{options};
+  story.set("m", 0, 100);
+  (void)story.poll(60s);
+  story.engine().carry("m", 7);
+  EXPECT_EQ(story.expire(70s), "");
+  story.restart();
+  story.set("m", 1, 50);
+  EXPECT_EQ(story.poll(120s), "m@1=157 r1 settled; ");
+  (void)story.poll(13min);
+  (void)story.expire(13min);
+  story.engine().carry("m", -20);
+  EXPECT_EQ(story.stats().withheld, 20.0);
+  story.set("m", 12, 5);
+  EXPECT_EQ(story.poll(14min), "m@12=157 r1 correction; ");
+  EXPECT_EQ(story.stats().withheld, 15.0);
+}
+
+TYPED_TEST(Totals, CountACarryThatNothingTakes) {
+  Story<TypeParam> story{counter_options()};
+  story.set("m", 0, 100);
+  (void)story.poll(60s);
+  story.engine().carry("other", 7);
+  EXPECT_EQ(story.stats().unpropagated, 7.0);
+  story.engine().carry("m", -3);  // it starts from nothing
+  EXPECT_EQ(story.stats().unpropagated, 4.0);
+  EXPECT_EQ(story.expire(70s), "");
+}
+
 TYPED_TEST(Totals, SurviveAGrowingAndRevisedHour) {
   auto options = counter_options();
   options.finality = engine::Consecutive{3};

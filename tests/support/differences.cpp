@@ -18,7 +18,7 @@ std::string describe(const NaiveSample& sample) {
   out << sample.series << ' ' << engine::format_time(sample.bucket) << ' '
       << engine::format_value(sample.value) << " revision " << sample.revision << ' '
       << engine::reason_text(sample.reason) << " age " << engine::format_duration(sample.age) << " polls "
-      << sample.evidence_polls;
+      << sample.evidence_polls << " replaced " << text_of(sample.replaced);
   return out.str();
 }
 

@@ -24,7 +24,8 @@ std::vector<NaiveSample> EngineDriver::named(const std::vector<engine::Sample>& 
                    .revision = sample.revision,
                    .reason = sample.reason,
                    .age = sample.age,
-                   .evidence_polls = sample.evidence_polls});
+                   .evidence_polls = sample.evidence_polls,
+                   .replaced = sample.replaced});
   }
   return out;
 }
@@ -59,6 +60,16 @@ std::vector<NaiveGap> EngineDriver::release(Time before) {
     }
   }
   return out;
+}
+
+void EngineDriver::carry(const std::string& series, std::int64_t amount) {
+  learn_names();
+  engine::SeriesNumber number = 0;  // no series has it
+  for (const auto& [known, text] : names_) {
+    if (text == series && !engine_.series_name(known).empty()) number = known;
+  }
+  const engine::Carry one{.series = number, .amount = amount};
+  engine_.carry({&one, 1});
 }
 
 void EngineDriver::save() {

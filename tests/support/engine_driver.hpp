@@ -21,6 +21,7 @@ class EngineDriver {
   [[nodiscard]] std::vector<NaiveSample> expire(Time now);
   [[nodiscard]] std::vector<NaiveSample> flush(Time now);
   [[nodiscard]] std::vector<NaiveGap> release(Time before);
+  void carry(const std::string& series, std::int64_t amount);
 
   /// Appends what changed to the log.
   void save();
@@ -90,6 +91,14 @@ StepOutput apply(E& engine, const HistoryStep& step) {
       break;
     case HistoryStep::Kind::release:
       out.gaps = engine.release(step.at);
+      break;
+    case HistoryStep::Kind::carry:
+      for (const HistoryPart& part : step.parts) {
+        for (const HistoryRow& row : part.rows) {
+          const auto amount = static_cast<std::int64_t>(row.value.as_count());
+          engine.carry(row.series, part.scope == kLess ? -amount : amount);
+        }
+      }
       break;
     case HistoryStep::Kind::save:
       save(engine);

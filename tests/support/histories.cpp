@@ -10,6 +10,7 @@ namespace settle::test {
 namespace {
 
 constexpr std::size_t kPollsMax = 60;
+constexpr std::string_view kCorrections[] = {" repush", " hold", " ledger"};
 
 std::string_view name_of(HistoryStep::Kind kind) {
   switch (kind) {
@@ -21,6 +22,8 @@ std::string_view name_of(HistoryStep::Kind kind) {
       return "flush";
     case HistoryStep::Kind::release:
       return "release";
+    case HistoryStep::Kind::carry:
+      return "carry";
     case HistoryStep::Kind::save:
       return "save";
     case HistoryStep::Kind::renew:
@@ -37,7 +40,7 @@ void describe_options(std::ostream& out, const engine::EngineOptions& o) {
       << " absent=" << (o.absent == engine::Absent::zero ? "zero" : "none") << " for "
       << engine::format_duration(o.absent_for)
       << (o.output == engine::Output::counter ? " counter" : " gauge")
-      << (o.corrections == engine::Corrections::hold ? " hold" : " repush")
+      << kCorrections[static_cast<std::size_t>(o.corrections)] << (o.rising_only ? " rising only" : "")
       << " liveness=" << static_cast<int>(o.liveness) << " series_max=" << o.series_max
       << " open_cells_max=" << o.open_cells_max << " idle=" << engine::format_duration(o.series_idle) << '\n';
 }

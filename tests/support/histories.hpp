@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/stabilizer/engine.hpp"
@@ -28,11 +29,14 @@ struct HistoryPart {
 
 /// Every step stands for itself, so that any subset of a history is a history.
 struct HistoryStep {
-  enum class Kind : std::uint8_t { ingest, expire, flush, release, save, renew, reload };
+  enum class Kind : std::uint8_t { ingest, expire, flush, release, carry, save, renew, reload };
   Kind kind = Kind::ingest;
   engine::Time at;  // now; for release: `before`
+  // For carry: the amounts of each series, less of them in a part whose scope is kLess.
   std::vector<HistoryPart> parts;
 };
+
+inline constexpr std::string_view kLess = "less";
 
 struct History {
   engine::EngineOptions options;
@@ -45,6 +49,7 @@ struct Mix {
   bool restarts = true;  // save, renew and reload
   bool releases = true;  // an outage, after which the live lane starts later
   bool flushes = true;
+  bool carries = true;  // amounts of filled gaps
   bool small_limits = true;
   bool scope_moves = true;  // a series reported by another scope than before, or by two
   bool odd_rows = true;     // refused, conflicting, fractional or enormous ones; clocks that go back

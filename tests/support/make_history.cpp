@@ -30,6 +30,10 @@ engine::EngineOptions make_options(Dice& dice, const Mix& mix) {
   options.absent_for = dice.one_of<Duration>({1min, 3min, 1h});
   options.output = dice.one_of({engine::Output::gauge, engine::Output::counter});
   options.corrections = dice.one_of({engine::Corrections::repush, engine::Corrections::hold});
+  if (options.output == engine::Output::gauge) {
+    options.rising_only = options.corrections == engine::Corrections::repush && dice.chance(25);
+    if (!options.rising_only && dice.chance(20)) options.corrections = engine::Corrections::ledger;
+  }
   options.liveness =
       dice.one_of({engine::Liveness::automatic, engine::Liveness::automatic, engine::Liveness::frontier,
                    engine::Liveness::movement, engine::Liveness::answers});
@@ -72,6 +76,14 @@ class Source {
     }
     dice_.shuffle(parts);
     return parts;
+  }
+
+  HistoryStep carried(Time now) {
+    HistoryStep step{.kind = Kind::carry, .at = now, .parts = {}};
+    HistoryPart& part = step.parts.emplace_back();
+    if (dice_.chance(40)) part.scope = kLess;
+    part.rows.push_back({series_[dice_.below(series_.size())], now, Value::count(1 + dice_.below(60))});
+    return step;
   }
 
  private:
@@ -214,6 +226,7 @@ History make_history(std::uint64_t seed, const Mix& mix, std::size_t polls) {
     const Time said = mix.odd_rows && dice.chance(2) ? now - 45s : now;
     history.steps.push_back({.kind = Kind::ingest, .at = said, .parts = source.answer(said)});
     if (dice.chance(80)) add(Kind::expire, now + (dice.chance(10) ? 5s : 0s));
+    if (mix.carries && dice.chance(5)) history.steps.push_back(source.carried(now));
     if (mix.flushes && dice.chance(1)) add(Kind::flush, now);
     if (mix.restarts && dice.chance(40)) add(Kind::save, now);
     if (mix.restarts && dice.chance(20)) add(Kind::renew, now);

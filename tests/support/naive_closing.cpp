@@ -69,7 +69,9 @@ void NaiveEngine::retire() {
     const bool held = std::any_of(cells_.begin(), cells_.end(), [&](const auto& cell) {
       return cell.first.second.text == item.first.text;
     });
-    return !held && now_ - end_of(item.second.last_bucket) > options_.series_idle;
+    const bool idle = !held && now_ - end_of(item.second.last_bucket) > options_.series_idle;
+    if (idle) write_off(item.second);
+    return idle;
   });
 }
 
@@ -99,6 +101,11 @@ std::vector<NaiveSample> NaiveEngine::flush(Time now) {
   emit_totals(live_from_, true);
   for (const auto& [key, cell] : cells_) forget(key.first, key.second, cell);
   if (!entries_.empty()) drop_before(end_of(entries_.rbegin()->first.first));
+  for (auto& [key, series] : series_) {
+    if (!counter() || !hold() || series.overflowed || series.base <= series.last_total) continue;
+    write_off(series);
+    series.base = series.last_total;
+  }
   return end_call();
 }
 

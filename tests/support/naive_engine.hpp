@@ -29,6 +29,7 @@ struct NaiveSample {
   engine::Reason reason = engine::Reason::settled;
   Duration age{};
   std::uint32_t evidence_polls = 0;
+  std::optional<Value> replaced = std::nullopt;
   bool operator==(const NaiveSample&) const = default;
 };
 
@@ -67,6 +68,7 @@ class NaiveEngine {
   [[nodiscard]] std::vector<NaiveSample> expire(Time now);
   [[nodiscard]] std::vector<NaiveSample> flush(Time now);
   [[nodiscard]] std::vector<NaiveGap> release(Time before);
+  void carry(const std::string& series, std::int64_t amount);
 
   [[nodiscard]] engine::EngineStats stats() const;
   [[nodiscard]] Time live_from() const { return live_from_; }
@@ -152,6 +154,8 @@ class NaiveEngine {
   void emit_totals(Time sealed_below, bool pass_empty);
   void emit_total(Time bucket, const SeriesKey& key, Series& series, Cell& cell, std::uint64_t total);
   [[nodiscard]] double withheld() const;
+  [[nodiscard]] bool held_back(const Cell& cell) const;
+  void write_off(const Series& series);
 
   // naive_closing.cpp
   void close_old();

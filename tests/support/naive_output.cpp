@@ -25,6 +25,7 @@ std::vector<NaiveSample> NaiveEngine::end_call() {
 }
 
 void NaiveEngine::emit(Time bucket, const SeriesKey& key, Cell& cell, const Value& value, Reason reason) {
+  const std::optional<Value> before = counter() ? std::nullopt : cell.emitted;
   cell.emitted = value;
   ++cell.revision;
   const std::uint32_t polls = entries_[{bucket, cell.scope}].polls;
@@ -34,7 +35,8 @@ void NaiveEngine::emit(Time bucket, const SeriesKey& key, Cell& cell, const Valu
                   .revision = cell.revision,
                   .reason = reason,
                   .age = now_ - end_of(bucket),
-                  .evidence_polls = polls - cell.at_change});
+                  .evidence_polls = polls - cell.at_change,
+                  .replaced = before});
   switch (reason) {
     case Reason::settled:
       ++stats_.settled;
@@ -66,12 +68,16 @@ void NaiveEngine::become_quiet(Time bucket, const SeriesKey& key, Cell& cell) {
   if (cell.revision == 0) {
     emit(bucket, key, cell, cell.value, cell.own_reason);
   } else if (cell.emitted != cell.value) {
-    if (hold()) {
+    if (held_back(cell)) {
       ++stats_.held_back;
     } else {
       emit(bucket, key, cell, cell.value, Reason::correction);
     }
   }
+}
+
+bool NaiveEngine::held_back(const Cell& cell) const {
+  return hold() || (options_.rising_only && cell.value < *cell.emitted);
 }
 
 void NaiveEngine::force(Time bucket, const SeriesKey& key, Cell& cell, Reason reason) {
@@ -84,7 +90,7 @@ void NaiveEngine::force(Time bucket, const SeriesKey& key, Cell& cell, Reason re
     if (hold() && moved && cell.revision > 0) ++stats_.held_back;
     return;
   }
-  if (cell.emitted && hold()) {
+  if (cell.emitted && held_back(cell)) {
     stats_.unpropagated += cell.value.as_double() - cell.emitted->as_double();
   } else if (cell.emitted != cell.value) {
     emit(bucket, key, cell, cell.value, reason);
@@ -178,8 +184,29 @@ void NaiveEngine::emit_total(Time bucket, const SeriesKey& key, Series& series, 
     if (!forced_.contains({bucket, key})) reason = Reason::correction;
   }
   emit(bucket, key, cell, Value::count(total), reason);
+  if (series.emitted_through && bucket < *series.emitted_through) return;
   series.last_total = total;
-  series.emitted_through = series.emitted_through ? std::max(*series.emitted_through, bucket) : bucket;
+  series.emitted_through = bucket;
+}
+
+void NaiveEngine::carry(const std::string& text, std::int64_t amount) {
+  if (!counter()) return;
+  for (auto& [key, series] : series_) {
+    if (key.text != text) continue;
+    for (; amount > 0; --amount) ++series.base;
+    for (; amount < 0 && series.base > 0; ++amount) --series.base;
+  }
+  stats_.unpropagated += static_cast<double>(amount);
+}
+
+/// What the totals never say.
+void NaiveEngine::write_off(const Series& series) {
+  if (!counter()) return;
+  if (series.base >= series.last_total) {
+    stats_.unpropagated += static_cast<double>(series.base - series.last_total);
+  } else {
+    stats_.unpropagated -= static_cast<double>(series.last_total - series.base);
+  }
 }
 
 double NaiveEngine::withheld() const {
