@@ -35,6 +35,12 @@ net::ServerResponse read(const runner::Service& service, const Route& route,
       return list_jobs(service, request);
     case Endpoint::get_job:
       return get_job(service, route.argument);
+    case Endpoint::list_backfills:
+      return list_backfills(service, route.argument, request);
+    case Endpoint::get_backfill:
+      return get_backfill(service, route.argument, route.second);
+    case Endpoint::gaps:
+      return gaps(service, route.argument, request);
     case Endpoint::result:
       return result(service, route.argument);
     case Endpoint::outbox:
@@ -47,6 +53,11 @@ net::ServerResponse read(const runner::Service& service, const Route& route,
       return no_such_method(route, request);
     case Endpoint::add_job:
     case Endpoint::delete_job:
+    case Endpoint::add_backfill:
+    case Endpoint::cancel_backfill:
+    case Endpoint::pause_backfill:
+    case Endpoint::resume_backfill:
+    case Endpoint::verify:
     case Endpoint::no_such_path:
       break;
   }
@@ -58,11 +69,26 @@ asio::awaitable<net::ServerResponse> answer(runner::Service* service, net::Serve
     co_return problem_response({.status = 403, .detail = "pages of another origin may not use this API"});
   }
   Route route = find_route(request.method, request.path);
-  if (route.endpoint == Endpoint::add_job) {
-    co_return co_await add_job(service, std::move(request));
-  }
-  if (route.endpoint == Endpoint::delete_job) {
-    co_return co_await delete_job(service, std::move(route.argument), std::move(request));
+  switch (route.endpoint) {
+    case Endpoint::add_job:
+      co_return co_await add_job(service, std::move(request));
+    case Endpoint::delete_job:
+      co_return co_await delete_job(service, std::move(route.argument), std::move(request));
+    case Endpoint::add_backfill:
+      co_return co_await add_backfill(service, std::move(route.argument), std::move(request));
+    case Endpoint::cancel_backfill:
+      co_return co_await steer_backfill(service, std::move(route.argument), std::move(route.second),
+                                        runner::Steer::cancel);
+    case Endpoint::pause_backfill:
+      co_return co_await steer_backfill(service, std::move(route.argument), std::move(route.second),
+                                        runner::Steer::pause);
+    case Endpoint::resume_backfill:
+      co_return co_await steer_backfill(service, std::move(route.argument), std::move(route.second),
+                                        runner::Steer::resume);
+    case Endpoint::verify:
+      co_return co_await verify(service, std::move(route.argument), std::move(request));
+    default:
+      break;
   }
   co_return read(*service, route, request);
 }

@@ -92,11 +92,7 @@ asio::awaitable<net::ServerResponse> delete_job(runner::Service* service, std::s
                                                 net::ServerRequest request) {
   const auto flush = query_flag(request, "flush");
   if (!flush) co_return refusal_response(flush.refusal());
-  if (*flush) {
-    // Ignored, it would lose what the caller wanted to keep.
-    co_return refusal_response(bad_parameter("flush", "is not supported yet; leave it out"));
-  }
-  const auto removed = co_await service->remove_job(service->tenant(), std::move(id));
+  const auto removed = co_await service->remove_job(service->tenant(), std::move(id), *flush);
   if (!removed) co_return refusal_response(removed.refusal());
   net::ServerResponse response;
   response.status = 204;
@@ -125,9 +121,7 @@ net::ServerResponse list_jobs(const runner::Service& service, const net::ServerR
 
 net::ServerResponse get_job(const runner::Service& service, const std::string& id) {
   const Job* job = service.find_job(service.tenant(), id);
-  if (job == nullptr) {
-    return problem_response({.status = 404, .detail = "there is no job \"" + id + "\"", .field = "job_id"});
-  }
+  if (job == nullptr) return unknown_job(id);
   JsonWriter out;
   write_job(out, *job, service.job_status(*job));
   net::ServerResponse response;

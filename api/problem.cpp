@@ -51,6 +51,11 @@ net::ServerResponse problem_response(const Problem& problem) {
   return response;
 }
 
+net::ServerResponse unknown_job(const std::string& id) {
+  return problem_response(
+      {.status = 404, .detail = "there is no job \"" + id + "\"", .field = "job_id", .code = "unknown_job"});
+}
+
 int status_of(runner::Refusal::Kind kind) {
   using Kind = runner::Refusal::Kind;
   switch (kind) {

@@ -18,6 +18,8 @@ struct Problem {
 /// `type` is about:blank, so `title` is the status's own phrase; empty members are left out.
 [[nodiscard]] net::ServerResponse problem_response(const Problem& problem);
 
+[[nodiscard]] net::ServerResponse unknown_job(const std::string& id);
+
 /// malformed 400, invalid 422, conflict 409, not_found 404, unavailable 503.
 [[nodiscard]] int status_of(runner::Refusal::Kind kind);
 [[nodiscard]] net::ServerResponse refusal_response(const runner::Refusal& refusal);

@@ -46,6 +46,15 @@ runner::Outcome<std::size_t> page_limit(const net::ServerRequest& request) {
                        "\"" + *text + "\" is not a limit; expected 1 to " + std::to_string(kPageMax));
 }
 
+runner::Outcome<std::size_t> page_offset(const net::ServerRequest& request) {
+  const auto text = query_parameter(request, "after");
+  if (!text) return std::size_t{0};
+  std::size_t offset = 0;
+  const auto read = std::from_chars(text->data(), text->data() + text->size(), offset);
+  if (read.ec == std::errc{} && read.ptr == text->data() + text->size()) return offset;
+  return bad_parameter("after", "\"" + *text + "\" is not the \"next\" of a list");
+}
+
 runner::Outcome<bool> query_flag(const net::ServerRequest& request, std::string_view name) {
   const auto text = query_parameter(request, name);
   if (!text || *text == "false") return false;

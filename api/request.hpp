@@ -22,6 +22,9 @@ inline constexpr std::size_t kPageMax = 1000;
 /// `true` or `false`; not given is false.
 [[nodiscard]] runner::Outcome<bool> query_flag(const net::ServerRequest& request, std::string_view name);
 
+/// `after`, where pages are counted: how many are skipped; not given is 0.
+[[nodiscard]] runner::Outcome<std::size_t> page_offset(const net::ServerRequest& request);
+
 [[nodiscard]] runner::Refusal bad_parameter(std::string_view name, std::string detail);
 
 /// A browser that runs somebody else's page: it sends an Origin whose host is not the one that was asked.

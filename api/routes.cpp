@@ -1,39 +1,67 @@
 #include "api/routes.hpp"
 
+#include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 
 namespace settle::api {
 namespace {
 
-enum class Argument : std::uint8_t { none, segment, path };
-
 struct Entry {
   std::string_view method;
-  std::string_view path;  // a prefix where there is an argument
-  Argument argument;
+  std::string_view path;  // `{}` stands for one segment that is not empty, `{*}` at the end for one or more
   Endpoint endpoint;
 };
 
 constexpr std::array kTable{
-    Entry{"GET", "/", Argument::none, Endpoint::home},
-    Entry{"GET", "/healthz", Argument::none, Endpoint::healthz},
-    Entry{"GET", "/readyz", Argument::none, Endpoint::readyz},
-    Entry{"GET", "/metrics", Argument::none, Endpoint::metrics},
-    Entry{"POST", "/api/v1/precompute/jobs", Argument::none, Endpoint::add_job},
-    Entry{"GET", "/api/v1/precompute/jobs", Argument::none, Endpoint::list_jobs},
-    Entry{"GET", "/api/v1/precompute/jobs/", Argument::segment, Endpoint::get_job},
-    Entry{"DELETE", "/api/v1/precompute/jobs/", Argument::segment, Endpoint::delete_job},
-    Entry{"GET", "/api/v1/precompute/results/", Argument::path, Endpoint::result},
-    Entry{"GET", "/api/v1/outbox", Argument::none, Endpoint::outbox},
-    Entry{"GET", "/api/v1/dead-letters", Argument::none, Endpoint::dead_letters},
-    Entry{"GET", "/api/v1/revisions", Argument::none, Endpoint::revisions},
+    Entry{"GET", "/", Endpoint::home},
+    Entry{"GET", "/healthz", Endpoint::healthz},
+    Entry{"GET", "/readyz", Endpoint::readyz},
+    Entry{"GET", "/metrics", Endpoint::metrics},
+    Entry{"POST", "/api/v1/precompute/jobs", Endpoint::add_job},
+    Entry{"GET", "/api/v1/precompute/jobs", Endpoint::list_jobs},
+    Entry{"GET", "/api/v1/precompute/jobs/{}", Endpoint::get_job},
+    Entry{"DELETE", "/api/v1/precompute/jobs/{}", Endpoint::delete_job},
+    Entry{"POST", "/api/v1/precompute/jobs/{}/backfills", Endpoint::add_backfill},
+    Entry{"GET", "/api/v1/precompute/jobs/{}/backfills", Endpoint::list_backfills},
+    Entry{"GET", "/api/v1/precompute/jobs/{}/backfills/{}", Endpoint::get_backfill},
+    Entry{"DELETE", "/api/v1/precompute/jobs/{}/backfills/{}", Endpoint::cancel_backfill},
+    Entry{"POST", "/api/v1/precompute/jobs/{}/backfills/{}/pause", Endpoint::pause_backfill},
+    Entry{"POST", "/api/v1/precompute/jobs/{}/backfills/{}/resume", Endpoint::resume_backfill},
+    Entry{"GET", "/api/v1/precompute/jobs/{}/gaps", Endpoint::gaps},
+    Entry{"POST", "/api/v1/precompute/jobs/{}/verify", Endpoint::verify},
+    Entry{"GET", "/api/v1/precompute/results/{*}", Endpoint::result},
+    Entry{"GET", "/api/v1/outbox", Endpoint::outbox},
+    Entry{"GET", "/api/v1/dead-letters", Endpoint::dead_letters},
+    Entry{"GET", "/api/v1/revisions", Endpoint::revisions},
 };
 
-bool fits(const Entry& entry, std::string_view path) {
-  if (entry.argument == Argument::none) return path == entry.path;
-  if (!path.starts_with(entry.path) || path.size() == entry.path.size()) return false;
-  const std::string_view argument = path.substr(entry.path.size());
-  return entry.argument == Argument::path || argument.find('/') == argument.npos;
+/// Cuts what stands before the next `end` off `text`; without one, all of it.
+std::string_view take(std::string_view& text, std::string_view end) {
+  const std::size_t at = std::min(text.find(end), text.size());
+  const std::string_view before = text.substr(0, at);
+  text.remove_prefix(std::min(text.size(), at + end.size()));
+  return before;
+}
+
+using Arguments = std::array<std::string_view, 2>;
+
+/// What stands for the placeholders of `pattern`; none: the path does not fit.
+std::optional<Arguments> match(std::string_view pattern, std::string_view path) {
+  Arguments arguments;
+  std::size_t found = 0;
+  while (pattern.find('{') != pattern.npos) {
+    const std::string_view literal = take(pattern, "{");
+    if (!path.starts_with(literal)) return std::nullopt;
+    path.remove_prefix(literal.size());
+    const bool whole = take(pattern, "}") == "*";
+    const std::string_view argument = path.substr(0, whole ? path.npos : path.find('/'));
+    if (argument.empty()) return std::nullopt;
+    path.remove_prefix(argument.size());
+    arguments.at(found++) = argument;
+  }
+  return path == pattern ? std::optional(arguments) : std::nullopt;
 }
 
 }  // namespace
@@ -42,18 +70,19 @@ Route find_route(std::string_view method, std::string_view path) {
   const std::string_view wanted = method == "HEAD" ? "GET" : method;
   std::string allow;
   for (const Entry& entry : kTable) {
-    if (!fits(entry, path)) continue;
+    const auto arguments = match(entry.path, path);
+    if (!arguments) continue;
     if (entry.method == wanted) {
-      const bool has_argument = entry.argument != Argument::none;
       return {.endpoint = entry.endpoint,
-              .argument = std::string(has_argument ? path.substr(entry.path.size()) : ""),
+              .argument = std::string((*arguments)[0]),
+              .second = std::string((*arguments)[1]),
               .allow = {}};
     }
     allow += (allow.empty() ? "" : ", ") + std::string(entry.method);
     if (entry.method == "GET") allow += ", HEAD";
   }
   if (allow.empty()) return {};
-  return {.endpoint = Endpoint::no_such_method, .argument = {}, .allow = std::move(allow)};
+  return {.endpoint = Endpoint::no_such_method, .argument = {}, .second = {}, .allow = std::move(allow)};
 }
 
 }  // namespace settle::api

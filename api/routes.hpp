@@ -16,6 +16,14 @@ enum class Endpoint : std::uint8_t {
   list_jobs,
   get_job,
   delete_job,
+  add_backfill,
+  list_backfills,
+  get_backfill,
+  cancel_backfill,
+  pause_backfill,
+  resume_backfill,
+  gaps,
+  verify,
   result,
   outbox,
   dead_letters,
@@ -27,6 +35,7 @@ enum class Endpoint : std::uint8_t {
 struct Route {
   Endpoint endpoint = Endpoint::no_such_path;
   std::string argument;  // the job's id, or the store_path
+  std::string second;    // the backfill's id
   std::string allow;     // no_such_method: what the path allows
 };
 /// `path` is decoded and without query string. HEAD is GET.

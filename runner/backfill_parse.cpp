@@ -17,14 +17,18 @@ namespace json = boost::json;
 using engine::Duration;
 using engine::Time;
 
-constexpr std::array kFields{"start", "end", "chunk", "rate", "force"};
+constexpr std::array<std::string_view, 5> kBackfillFields{"start", "end", "chunk", "rate", "force"};
+constexpr std::array<std::string_view, 3> kVerifyFields{"from", "to", "limit"};
 
-void check_fields(JsonRequest& in) {
+/// `of`: "a backfill".
+template <std::size_t Size>
+void check_fields(JsonRequest& in, const std::array<std::string_view, Size>& fields, const std::string& of) {
   for (const auto& member : in.body()) {
     const std::string_view name{member.key().data(), member.key().size()};
-    if (std::find(kFields.begin(), kFields.end(), name) != kFields.end()) continue;
-    return in.refuse(std::string(name),
-                     "is not a field of a backfill; the fields are start, end, chunk, rate and force");
+    if (std::find(fields.begin(), fields.end(), name) != fields.end()) continue;
+    std::string known;
+    for (const std::string_view field : fields) known += (known.empty() ? "" : ", ") + std::string(field);
+    return in.refuse(std::string(name), "is not a field of " + of + "; the fields are " + known);
   }
 }
 
@@ -48,15 +52,23 @@ std::optional<Time> read_time(JsonRequest& in, const char* field) {
   return time ? std::optional(*time) : std::nullopt;
 }
 
-void read_range(JsonRequest& in, BackfillRequest& request, Duration granularity) {
-  const auto start = read_time(in, "start");
-  const auto end = read_time(in, "end");
-  if (in.failed()) return;
-  if (*end <= *start) {
-    return in.refuse("end", quoted(engine::format_time(*end)) + " is not after the start, " +
-                                quoted(engine::format_time(*start)));
+/// [first, second), as given; what is wrong is refused.
+engine::TimeRange read_times(JsonRequest& in, const char* first, const char* second) {
+  const auto from = read_time(in, first);
+  const auto to = read_time(in, second);
+  if (in.failed()) return {};
+  if (*to <= *from) {
+    in.refuse(second, quoted(engine::format_time(*to)) + " is not after \"" + first + "\", " +
+                          quoted(engine::format_time(*from)));
   }
-  request.range = {.from = engine::ceil_to(*start, granularity), .to = engine::floor_to(*end, granularity)};
+  return {.from = *from, .to = *to};
+}
+
+void read_range(JsonRequest& in, BackfillRequest& request, Duration granularity) {
+  const engine::TimeRange given = read_times(in, "start", "end");
+  if (in.failed()) return;
+  request.range = {.from = engine::ceil_to(given.from, granularity),
+                   .to = engine::floor_to(given.to, granularity)};
   if (request.range.empty()) {
     return in.refuse("end", "no bucket of " + engine::format_duration(granularity) +
                                 " lies wholly between start and end; expected a longer range");
@@ -105,11 +117,31 @@ Outcome<BackfillRequest> parse_backfill(std::string_view text, Duration granular
   if (auto refusal = read_object(text, body)) return *std::move(refusal);
   JsonRequest in(body);
   BackfillRequest request;
-  check_fields(in);
+  check_fields(in, kBackfillFields, "a backfill");
   read_range(in, request, granularity);
   read_chunk(in, request, granularity);
   read_rate(in, request);
   read_force(in, request);
+  if (in.failed()) return in.refusal();
+  return request;
+}
+
+Outcome<VerifyRequest> parse_verify(std::string_view text) {
+  json::object body;
+  if (auto refusal = read_object(text, body)) return *std::move(refusal);
+  JsonRequest in(body);
+  VerifyRequest request;
+  check_fields(in, kVerifyFields, "this request");
+  request.timestamps = read_times(in, "from", "to");
+  if (const json::value* limit = body.if_contains("limit")) {
+    const bool good = limit->is_int64() && limit->get_int64() >= 0 &&
+                      limit->get_int64() <= static_cast<std::int64_t>(kVerifyLimitMax);
+    if (good) request.limit = static_cast<std::size_t>(limit->get_int64());
+    if (!good) {
+      in.refuse("limit", json::serialize(*limit) + " is not a limit; expected 0 to " +
+                             std::to_string(kVerifyLimitMax));
+    }
+  }
   if (in.failed()) return in.refusal();
   return request;
 }

@@ -98,12 +98,18 @@ TEST_F(JobsApi, SaysWhenNothingCouldBeWritten) {
 
 TEST_F(JobsApi, DeletesWith204OnceAnd404Afterwards) {
   const std::string path = kJobs + ("/" + add("p"));
-  EXPECT_EQ(ask_object(422, "DELETE", path + "?flush=true").at("field"), "flush");
+  EXPECT_EQ(ask_object(422, "DELETE", path + "?flush=yes").at("field"), "flush");
   const auto gone = ask("DELETE", path);
   EXPECT_EQ(gone.status, 204);
   EXPECT_EQ(gone.body, "");
+  EXPECT_FALSE(service.flushed);
   EXPECT_EQ(ask_object(404, "DELETE", path).at("field"), "job_id");
   ask_object(404, "GET", path);
+}
+
+TEST_F(JobsApi, FlushesWhatIsOpenWhenAskedTo) {
+  EXPECT_EQ(ask("DELETE", kJobs + ("/" + add("p")) + "?flush=true").status, 204);
+  EXPECT_TRUE(service.flushed);
 }
 
 TEST_F(JobsApi, LeavesJobsOfTheConfigurationAlone) {

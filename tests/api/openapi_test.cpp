@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
+#include <sstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
@@ -21,6 +24,13 @@ std::set<std::string> properties(const YAML::Node& document, const std::string& 
     names.insert(property.first.as<std::string>());
   }
   return names;
+}
+
+std::set<std::string> required(const YAML::Node& document, const std::string& schema) {
+  const YAML::Node names = document["components"]["schemas"][schema]["required"];
+  std::set<std::string> found;
+  for (const auto& name : names) found.insert(name.as<std::string>());
+  return found;
 }
 
 TEST_F(OpenApi, DescribesEveryEndpointAndNoOther) {
@@ -59,6 +69,61 @@ TEST_F(OpenApi, NamesOnlyFieldsThatARequestMayHave) {
   EXPECT_NE(std::string(ask_object(422, "POST", kJobs, R"({"colour":1})").at("detail").as_string())
                 .find("not a field"),
             std::string::npos);
+}
+
+TEST_F(OpenApi, DescribesEveryMemberOfABackfillAGapAndAReport) {
+  const YAML::Node document = YAML::LoadFile(SETTLE_OPENAPI);
+  const std::string job = add("p");
+  const std::string path = std::string(kJobs) + "/" + job;
+  service.gaps_of[job] = {runner::GapStatus{}};
+  service.report.mismatches = {runner::Mismatch{}};
+  const auto expect_described = [&document](const boost::json::object& object, const std::string& schema) {
+    std::set<std::string> members;
+    for (const auto& member : object) members.insert(member.key());
+    EXPECT_EQ(members, properties(document, schema)) << schema;
+    EXPECT_EQ(members, required(document, schema)) << schema;
+  };
+  const auto backfill = ask_object(201, "POST", path + "/backfills", R"({"start":0,"end":60000})");
+  expect_described(backfill, "Backfill");
+  expect_described(ask_object(200, "GET", path + "/gaps").at("gaps").as_array().at(0).as_object(), "Gap");
+  const auto report = ask_object(200, "POST", path + "/verify", R"({"from":0,"to":60000})");
+  expect_described(report, "VerifyReport");
+  expect_described(report.at("mismatches").as_array().at(0).as_object(), "Mismatch");
+}
+
+TEST_F(OpenApi, NamesOnlyFieldsThatABackfillAndAComparisonMayHave) {
+  const YAML::Node document = YAML::LoadFile(SETTLE_OPENAPI);
+  const std::string path = std::string(kJobs) + "/" + add("p");
+  for (const auto& [schema, endpoint] :
+       {std::pair{"BackfillRequest", "/backfills"}, std::pair{"VerifyRequest", "/verify"}}) {
+    for (const std::string& field : properties(document, schema)) {
+      const auto problem = ask_object(422, "POST", path + endpoint, "{\"" + field + "\":null}");
+      EXPECT_EQ(std::string(problem.at("detail").as_string()).find("not a field"), std::string::npos)
+          << field;
+    }
+    const auto problem = ask_object(422, "POST", path + endpoint, R"({"colour":1})");
+    EXPECT_EQ(problem.at("field"), "colour");
+  }
+}
+
+TEST_F(OpenApi, PointsOnlyAtWhatIsThere) {
+  const YAML::Node document = YAML::LoadFile(SETTLE_OPENAPI);
+  std::vector<YAML::Node> rest{document};
+  std::size_t references = 0;
+  while (!rest.empty()) {
+    const YAML::Node node = rest.back();
+    rest.pop_back();
+    if (!node.IsMap() && !node.IsSequence()) continue;
+    for (const auto& part : node) rest.push_back(node.IsMap() ? part.second : part);
+    if (!node.IsMap() || !node["$ref"]) continue;
+    const std::string target = node["$ref"].as<std::string>();
+    std::istringstream names(target.substr(target.find('/') + 1));
+    YAML::Node at = YAML::Clone(document);
+    for (std::string name; std::getline(names, name, '/');) at.reset(at[name]);
+    EXPECT_TRUE(at.IsDefined() && at.IsMap()) << target;
+    ++references;
+  }
+  EXPECT_GT(references, 50U);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "runner/backfill_parse.hpp"
 
+#include <initializer_list>
 #include <string>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -67,8 +69,8 @@ TEST(BackfillParse, NamesTheFieldThatIsWrong) {
            Case{R"("start":"yesterday","end":0)", "start", "yesterday"},
            Case{R"("start":9223372036854775807,"end":0)", "start", "9223372036854775807"},
            Case{R"("start":18446744073709551615,"end":0)", "start", "18446744073709551615"},
-           Case{R"("start":60000,"end":60000)", "end", "is not after the start"},
-           Case{R"("start":120000,"end":60000)", "end", "is not after the start"},
+           Case{R"("start":60000,"end":60000)", "end", "is not after \"start\""},
+           Case{R"("start":120000,"end":60000)", "end", "is not after \"start\""},
            Case{R"("start":1,"end":119999)", "end", "no bucket of 1m lies wholly between"},
            Case{R"("start":"0000-01-01T00:00:00Z","end":"9999-01-01T00:00:00Z")", "start",
                 "more than 10000000 buckets"},
@@ -100,6 +102,29 @@ TEST(BackfillParse, TellsWhatIsNotJsonFromWhatIsNotAnObject) {
   const auto list = parse_backfill("[]", minutes{1});
   ASSERT_FALSE(list);
   EXPECT_EQ(list.refusal().kind, Refusal::Kind::invalid);
+}
+
+TEST(VerifyParse, ReadsARangeAsItIs) {
+  const auto request = parse_verify(R"({"from":1,"to":"1970-01-01T00:00:00.003Z","limit":0})");
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->timestamps,
+            (engine::TimeRange{.from = engine::from_epoch_ms(1), .to = engine::from_epoch_ms(3)}));
+  EXPECT_EQ(request->limit, 0U);
+  EXPECT_EQ(parse_verify(R"({"from":1,"to":2})")->limit, 100U);
+}
+
+TEST(VerifyParse, NamesTheFieldThatIsWrong) {
+  for (const auto& [text, field] : std::initializer_list<std::pair<const char*, const char*>>{
+           {R"({"to":1})", "from"},
+           {R"({"from":1,"to":1})", "to"},
+           {R"({"from":1,"to":2,"limit":-1})", "limit"},
+           {R"({"from":1,"to":2,"limit":1001})", "limit"},
+           {R"({"from":1,"to":2,"limit":"9"})", "limit"},
+           {R"({"from":1,"to":2,"job":"x"})", "job"}}) {
+    const auto request = parse_verify(text);
+    ASSERT_FALSE(request) << text;
+    EXPECT_EQ(request.refusal().field, field) << text;
+  }
 }
 
 TEST(BackfillParse, CountsInBucketsOfTheJob) {
