@@ -75,15 +75,18 @@ void Pump::Impl::bury(const OutboxBatch& batch, const OutboxRow& row, std::strin
   letters.push_back(std::move(letter));
 }
 
-/// What can be sent; the rest goes to the dead letters.
+/// What can be sent; the rest goes to the dead letters, but for stale markers that the sink does not take.
 std::vector<OutboxRow> Pump::Impl::sort_out(OutboxBatch& batch) {
   const engine::Time now = clocks.wall_now();
-  const bool revisions = takes_revisions(capabilities().overwrite);
+  const sinks::Capabilities can = capabilities();
+  const bool revisions = takes_revisions(can.overwrite);
   for (const OutboxRow& row : batch.lost) bury(batch, row, "the store no longer knows the series' labels");
   std::vector<OutboxRow> good;
   good.reserve(batch.rows.size());
   for (OutboxRow& row : batch.rows) {
-    if (row.row.revision > 1 && !revisions) {
+    if (row.row.reason == engine::Reason::stale && !can.takes_stale_markers) {
+      ++left_out;
+    } else if (row.row.revision > 1 && !revisions) {
       bury(batch, row, "a correction, and the sink would keep both values: give the job corrections: hold");
     } else if (auto reason = sink.refuse(row.row, now)) {
       bury(batch, row, std::move(*reason));
@@ -199,7 +202,8 @@ asio::awaitable<void> Pump::Impl::acknowledge(const OutboxBatch& batch) {
   rows_done += batch.covered;
   shown.rows_dead += letters.size();
   shown.rows_replaced += batch.replaced;
-  shown.rows_acknowledged += batch.covered - batch.replaced - letters.size();
+  shown.rows_acknowledged += batch.covered - batch.replaced - letters.size() - left_out;
+  count("left_out", left_out);
   count("dead", letters.size());
   count("replaced", batch.replaced);
   outbox.forget_before(batch.end);
@@ -216,6 +220,7 @@ asio::awaitable<void> Pump::Impl::deliver(OutboxBatch batch) {
     if (!saved) co_return;
   }
   letters.clear();
+  left_out = 0;
   went_back = false;
   batch_end = batch.end;
   std::vector<Segment> segments(1);

@@ -80,6 +80,7 @@ struct Pump::Impl {
   std::uint64_t rows_done = 0;
   std::uint64_t rows_announced = 0;  // by wake(), not yet seen
   std::vector<DeadLetter> letters;   // of the batch in hand
+  std::uint64_t left_out = 0;        // stale markers of the batch in hand that the sink does not take
 };
 
 }  // namespace settle::runner

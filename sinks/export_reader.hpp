@@ -1,14 +1,15 @@
-// sinks/export_reader.hpp: reads a VictoriaMetrics back by its raw export, in pieces of bounded size.
+// sinks/export_reader.hpp: reads a VictoriaMetrics back by its raw export.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "net/http_client.hpp"
+#include "sinks/read_back.hpp"
 #include "sinks/sink.hpp"
-#include "sinks/victoriametrics_export.hpp"
 
 namespace settle::sinks {
 
@@ -22,24 +23,17 @@ struct ExportReaderOptions {
   std::size_t response_bytes_max = 32u << 20;
 };
 
-class ExportReader {
+class ExportReader final : public ReadBack {
  public:
   /// The client outlives the reader.
   ExportReader(net::HttpClient& client, ExportReaderOptions options);
-
-  /// Does the server let us read? Asks for a series that nobody has.
-  boost::asio::awaitable<bool> is_open();
-  /// As Sink::holds() and Sink::stored(): what was acknowledged before the call is seen.
-  boost::asio::awaitable<engine::Result<std::vector<bool>>> holds(std::vector<Row> rows);
-  boost::asio::awaitable<engine::Result<std::vector<StoredSample>>> stored(std::vector<std::string> series,
-                                                                           engine::TimeRange timestamps);
+  boost::asio::awaitable<bool> is_open() override;
 
  private:
+  boost::asio::awaitable<void> make_visible() override;
+  boost::asio::awaitable<engine::Result<Answer>> ask(ReadPiece piece) override;
+  [[nodiscard]] std::vector<bool> compare(std::span<const Row> rows, const Exported& exported) const override;
   boost::asio::awaitable<net::ClientResult> send(std::string method, std::string path, std::string form);
-  boost::asio::awaitable<void> make_visible();
-  /// At most kSeriesMax series; others with further labels come as well.
-  boost::asio::awaitable<engine::Result<Exported>> read(std::vector<std::string> series,
-                                                        engine::TimeRange timestamps);
 
   net::HttpClient& client_;
   ExportReaderOptions options_;

@@ -170,20 +170,4 @@ std::vector<bool> matches(std::span<const Row> rows, const Exported& exported) {
   return held;
 }
 
-void append_stored(std::vector<StoredSample>& found, std::span<const std::string> series,
-                   const Exported& exported) {
-  for (const std::string& one : series) {
-    const auto at = exported.find(one);
-    if (at == exported.end()) continue;
-    const std::size_t first = found.size();
-    for (const auto& [ms, value] : at->second) {
-      found.push_back({one, engine::from_epoch_ms(ms), engine::Value::number(value)});
-    }
-    std::sort(found.begin() + static_cast<std::ptrdiff_t>(first), found.end(),
-              [](const StoredSample& a, const StoredSample& b) {
-                return a.timestamp != b.timestamp ? a.timestamp < b.timestamp : a.value < b.value;
-              });
-  }
-}
-
 }  // namespace settle::sinks

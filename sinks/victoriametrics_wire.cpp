@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <memory_resource>
-#include <unordered_map>
 #include <utility>
 
+#include "sinks/row_groups.hpp"
 #include "sinks/series_json.hpp"
 
 namespace settle::sinks {
@@ -75,33 +74,6 @@ void read_line(std::string_view line, ServerFacts& facts) {
   }
 }
 
-struct Member {
-  std::size_t group = 0;  // numbers the series in the order of first appearance
-  const Row* row = nullptr;
-};
-
-/// The rows of a series side by side, times ascending.
-std::vector<Member> group_by_series(const std::vector<Row>& rows) {
-  // One entry for each series: from one piece of memory, gone at once.
-  std::pmr::monotonic_buffer_resource memory{rows.size() * 64};
-  std::pmr::unordered_map<std::string_view, std::size_t> groups{&memory};
-  groups.reserve(rows.size());
-  std::vector<Member> members;
-  members.reserve(rows.size());
-  for (const Row& row : rows) {
-    const auto [at, is_new] = groups.try_emplace(row.series, groups.size());
-    members.push_back({.group = at->second, .row = &row});
-  }
-  const auto before = [](const Member& a, const Member& b) {
-    return a.group != b.group ? a.group < b.group : a.row->timestamp < b.row->timestamp;
-  };
-  // Mostly they are: a tick's samples come series by series.
-  if (!std::is_sorted(members.begin(), members.end(), before)) {
-    std::stable_sort(members.begin(), members.end(), before);
-  }
-  return members;
-}
-
 /// Enough for nearly every body: a new line's frame and its numbers take less than 96 bytes.
 std::size_t body_bytes(const std::vector<Row>& rows) {
   std::size_t bytes = 0;
@@ -147,12 +119,12 @@ std::optional<std::string> refuse_row(const Row& row, engine::Time now, const Ro
 }
 
 std::string encode_import(const std::vector<Row>& rows) {
-  const std::vector<Member> members = group_by_series(rows);
+  const std::vector<GroupedRow> members = group_by_series(rows);
   std::string body;
   body.reserve(body_bytes(rows));
   for (auto line = members.begin(); line != members.end();) {
-    const auto end = std::find_if(line, members.end(),
-                                  [group = line->group](const Member& one) { return one.group != group; });
+    const auto end = std::find_if(
+        line, members.end(), [group = line->group](const GroupedRow& one) { return one.group != group; });
     body += "{\"metric\":";
     append_series_json(body, line->row->series);
     body += ",\"values\":";

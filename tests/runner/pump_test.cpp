@@ -342,6 +342,26 @@ TEST_F(PumpTest, EndsARequestThatNeverAnswersWithinFiveSecondsOfStop) {
   EXPECT_EQ(values_kept(), 1u);
 }
 
+TEST_F(PumpTest, LeavesStaleMarkersOutForSinksThatDoNotTakeThem) {
+  std::vector<engine::Sample> samples = many(3);
+  samples[1].reason = engine::Reason::stale;
+  emit(*process, samples);
+  process->start();
+  ASSERT_TRUE(process->run_until_sent());
+  EXPECT_EQ(values_kept(), 2u);
+  EXPECT_EQ(process->pump->status().rows_acknowledged, 2u);
+  EXPECT_EQ(process->pump->status().rows_dead, 0u);
+  process->sink.can.takes_stale_markers = true;
+  crash();
+  samples = many(1, 1);
+  samples[0].reason = engine::Reason::stale;
+  emit(*process, samples);
+  process->start();
+  ASSERT_TRUE(process->run_until_sent());
+  EXPECT_EQ(values_kept(), 3u);
+  EXPECT_EQ(process->sink.pushes.back().back().reason, engine::Reason::stale);
+}
+
 TEST_F(PumpTest, EndsAtOnceWhenItIdles) {
   process->start();
   ASSERT_TRUE(process->run_until([&] { return process->pump->status().state == PumpState::idle; }));
