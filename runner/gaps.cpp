@@ -1,6 +1,8 @@
 #include "runner/gaps.hpp"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "engine/model/bytes.hpp"
 #include "runner/keys.hpp"
@@ -14,7 +16,7 @@ using engine::Value;
 
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 
 void write_value(ByteWriter& out, const Value& value) {
   const Value::Bits bits = value.held_bits();
@@ -29,6 +31,35 @@ void write_value(ByteWriter& out, const Value& value) {
 Value read_value(ByteReader& in) {
   const bool is_count = in.byte() != 0;
   return Value::from_bits({.is_count = is_count, .bits = is_count ? in.varint() : in.fixed64()});
+}
+
+void write_time(ByteWriter& out, const std::optional<engine::Time>& at) {
+  out.byte(at ? 1 : 0);
+  if (at) {
+    out.signed_varint(engine::epoch_ms(*at));
+  }
+}
+
+std::optional<engine::Time> read_time(ByteReader& in) {
+  if (in.byte() == 0) {
+    return std::nullopt;
+  }
+  return engine::from_epoch_ms(in.signed_varint());
+}
+
+void read_cells(ByteReader& in, std::vector<GapCell>& cells) {
+  const std::size_t count = in.count(6);
+  for (std::size_t i = 0; i < count && !in.failed(); ++i) {
+    GapCell cell;
+    cell.series = in.varint();
+    cell.bucket = engine::from_epoch_ms(in.signed_varint());
+    cell.revision = static_cast<std::uint32_t>(in.varint_up_to(0xffff'ffffu));
+    cell.last_observed = read_value(in);
+    if (in.byte() != 0) {
+      cell.emitted = read_value(in);
+    }
+    cells.push_back(cell);
+  }
 }
 
 }  // namespace
@@ -52,41 +83,53 @@ std::string encode_gap(const GapEntry& entry) {
       write_value(out, *cell.emitted);
     }
   }
+  out.text(entry.job_id);
+  out.text(entry.reason);
+  out.varint(std::max<std::uint64_t>(entry.cells_seen, entry.gap.cells.size()));
+  out.varint(entry.attempts);
+  out.text(entry.last_error);
+  write_time(out, entry.closed_at);
   return std::move(out).take();
 }
 
 engine::Result<GapEntry> decode_gap(std::string_view bytes) {
   ByteReader in{bytes};
   const std::uint8_t version = in.byte();
-  if (version != kVersion) {
+  if (version == 0 || version > kVersion) {
     return engine::corrupt("gap entry: format version " + std::to_string(version) + " is not known here");
   }
   GapEntry entry;
-  entry.state = static_cast<GapState>(in.byte());
+  const std::uint8_t state = in.byte();
+  entry.state = static_cast<GapState>(state);
   entry.gap.scope = std::string{in.text()};
   entry.gap.range.from = engine::from_epoch_ms(in.signed_varint());
   entry.gap.range.to = engine::from_epoch_ms(in.signed_varint());
   entry.noticed_at = engine::from_epoch_ms(in.signed_varint());
-  const std::size_t count = in.count(6);
-  for (std::size_t i = 0; i < count && !in.failed(); ++i) {
-    GapCell cell;
-    cell.series = in.varint();
-    cell.bucket = engine::from_epoch_ms(in.signed_varint());
-    cell.revision = static_cast<std::uint32_t>(in.varint_up_to(0xffff'ffffu));
-    cell.last_observed = read_value(in);
-    if (in.byte() != 0) {
-      cell.emitted = read_value(in);
-    }
-    entry.gap.cells.push_back(cell);
+  read_cells(in, entry.gap.cells);
+  entry.cells_seen = entry.gap.cells.size();
+  if (version >= 2) {
+    entry.job_id = std::string{in.text()};
+    entry.reason = std::string{in.text()};
+    entry.cells_seen = in.varint();
+    entry.attempts = static_cast<std::uint32_t>(in.varint_up_to(0xffff'ffffu));
+    entry.last_error = std::string{in.text()};
+    entry.closed_at = read_time(in);
   }
-  if (!in.done() || entry.state != GapState::open) {
+  const bool known_state = state >= static_cast<std::uint8_t>(GapState::open) &&
+                           state <= static_cast<std::uint8_t>(version == 1 ? GapState::open : GapState::impossible);
+  if (!in.done() || !known_state) {
     return engine::corrupt("gap entry: " + std::to_string(bytes.size()) + " bytes that do not decode");
   }
   return entry;
 }
 
+std::string gap_key_of(std::string_view tenant, std::string_view stream, const GapEntry& entry) {
+  std::string key = gap_key(tenant, stream, entry.gap.range.from, entry.gap.scope);
+  return entry.job_id.empty() ? key : key + '\0' + entry.job_id;
+}
+
 void put_gap(WriteBatch& batch, std::string_view tenant, std::string_view stream, const GapEntry& entry) {
-  batch.put(Table::gaps, gap_key(tenant, stream, entry.gap.range.from, entry.gap.scope), encode_gap(entry));
+  batch.put(Table::gaps, gap_key_of(tenant, stream, entry), encode_gap(entry));
 }
 
 }  // namespace settle::runner

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,14 +15,21 @@ namespace settle::runner {
 
 struct GapEntry {
   GapState state = GapState::open;
-  engine::Gap gap;
+  engine::Gap gap;          // its cells go when it is closed
   engine::Time noticed_at;  // source time
+  std::string job_id;       // left by a backfill of this job; "": by the live lane, for all jobs it served
+  std::string reason;
+  std::uint64_t cells_seen = 0;  // how many the gap had
+  std::uint32_t attempts = 0;
+  std::string last_error;
+  std::optional<engine::Time> closed_at;  // source time
 };
 
 [[nodiscard]] std::string encode_gap(const GapEntry& entry);
 [[nodiscard]] engine::Result<GapEntry> decode_gap(std::string_view bytes);
+[[nodiscard]] std::string gap_key_of(std::string_view tenant, std::string_view stream, const GapEntry& entry);
 
-/// Adds the entry. Two gaps of one stream never share (from, scope): a bucket is given up once.
+/// Adds the entry. Two gaps of one stream never share (from, scope, job): a bucket is given up once.
 void put_gap(WriteBatch& batch, std::string_view tenant, std::string_view stream, const GapEntry& entry);
 
 }  // namespace settle::runner

@@ -1,6 +1,7 @@
 #include "runner/stream_runner.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <stdexcept>
 #include <utility>
@@ -41,6 +42,7 @@ struct Pending {
   /// All that the live cells ever emitted, for outputs that are new on this stream; none: there was none
   /// such.
   std::optional<std::vector<Sample>> emitted;
+  Time served_from{};  // the first bucket of which `emitted` is everything
   std::uint64_t gaps = 0;
   StreamStatus status;
 };
@@ -184,6 +186,7 @@ Pending StreamRunner::Impl::digest(const engine::Answer& answer, const engine::L
   Pending out;
   forget_inheritance(out);  // before this tick moves the boundary: its own samples still need it
   out.status = status;
+  const Time owned_from = engine.live_from();
   if (live.release_before) {
     give_up(*live.release_before, now, out);
   }
@@ -192,6 +195,14 @@ Pending StreamRunner::Impl::digest(const engine::Answer& answer, const engine::L
   out.samples.insert(out.samples.end(), closed.begin(), closed.end());
   if (with_emitted) {
     out.emitted = emitted_samples(engine, now);
+    out.served_from = engine.live_from();
+    if (served.empty()) {  // nothing went out before: what was given up or sealed at once counts, too
+      std::vector<Sample> sealed;
+      std::copy_if(out.samples.begin(), out.samples.end(), std::back_inserter(sealed),
+                   [&out](const Sample& sample) { return sample.bucket < out.served_from; });
+      out.emitted->insert(out.emitted->begin(), sealed.begin(), sealed.end());
+      out.served_from = owned_from;
+    }
   }
   read_engine(out.status, engine);
   const engine::Result<std::size_t> drained = log.drain(parts.store, engine, at.wall, out.base);
@@ -237,7 +248,8 @@ Built StreamRunner::Impl::build(const Stream& of) const {
       append_to_ledger(built.batch, block);
     }
     if (is_new) {
-      built.batch.put(Table::meta, served_prefix(tenant, stream_id) + output, job->id);
+      built.batch.put(Table::meta, served_prefix(tenant, stream_id) + output,
+                      served_value(job->id, pending->served_from));
       if (!inherited.empty()) {
         built.batch.put(Table::meta, inherits_key(tenant, stream_id), "");
       }
@@ -259,8 +271,11 @@ void StreamRunner::Impl::publish(const Built& built, const Committed& committed)
   }
   status = std::move(pending->status);
   status.samples_by_job = std::move(samples_by_job);
-  status.gaps += pending->gaps;
+  const bool gaps_added = pending->gaps > 0;
   pending.reset();
+  if (gaps_added) {
+    parts.gaps_added(tenant, stream_id);
+  }
   for (const auto& [sink, rows] : built.rows_by_sink) {
     if (rows > 0) {
       parts.committed(sink, rows);

@@ -37,6 +37,7 @@ class StreamRunner {
     Metrics& metrics;
     boost::asio::thread_pool& pool;
     std::function<void(const std::string& sink, std::uint64_t rows)> committed;
+    std::function<void(const std::string& tenant, const std::string& stream_id)> gaps_added;
   };
   StreamRunner(Parts parts, std::shared_ptr<fetchers::Fetcher> fetcher, std::string tenant,
                std::string stream_id, engine::Engine engine, StreamLog log);

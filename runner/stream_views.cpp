@@ -56,6 +56,18 @@ std::string served_prefix(const std::string& tenant, const std::string& stream_i
   return key_of(tenant, "served") + stream_id + '\0';
 }
 
+std::string served_value(const std::string& job_id, Time from) {
+  return job_id + '\0' + key_u64(static_cast<std::uint64_t>(engine::epoch_ms(from)));
+}
+
+std::optional<Time> read_served(std::string_view value) {
+  const std::size_t end = value.find('\0');
+  if (end == value.npos || value.size() != end + 9) {
+    return std::nullopt;
+  }
+  return engine::from_epoch_ms(static_cast<std::int64_t>(read_u64(value.substr(end + 1))));
+}
+
 std::string inherits_key(const std::string& tenant, const std::string& stream_id) {
   return key_of(tenant, "inherits") + stream_id;
 }

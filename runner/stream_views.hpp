@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/model/time.hpp"
@@ -42,7 +43,6 @@ struct StreamStatus {
   engine::Time live_from{};
   std::optional<engine::Time> frontier;
   engine::EngineStats stats;
-  std::uint64_t gaps = 0;  // given up since start
   std::shared_ptr<const FinalBucket> final_bucket;
   std::map<std::string, std::uint64_t> samples_by_job;  // since start
 };
@@ -58,6 +58,10 @@ void read_engine(StreamStatus& status, const engine::Engine& engine);
 /// Keys in Table::meta: an output that the stream serves (the identity follows), and the mark that it has an
 /// inheritance (runner/inheritance.hpp).
 [[nodiscard]] std::string served_prefix(const std::string& tenant, const std::string& stream_id);
+/// What stands there: whom it was first served for, and from which bucket on.
+[[nodiscard]] std::string served_value(const std::string& job_id, engine::Time from);
+/// None: the store was written before this was kept.
+[[nodiscard]] std::optional<engine::Time> read_served(std::string_view value);
 [[nodiscard]] std::string inherits_key(const std::string& tenant, const std::string& stream_id);
 
 }  // namespace settle::runner

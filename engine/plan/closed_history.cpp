@@ -1,0 +1,204 @@
+#include "engine/plan/closed_history.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+#include "engine/plan/backfill.hpp"
+
+namespace settle::engine {
+
+namespace {
+
+// Longer than any history: nothing of a closed range is closed by its age.
+constexpr Duration kForever = std::chrono::hours{24 * 365 * 100};
+
+EngineOptions options_of(const EngineOptions& stream) {
+  EngineOptions options = stream;
+  options.finality = Consecutive{1};
+  options.liveness = Liveness::answers;
+  options.output = Output::gauge;
+  options.corrections = Corrections::repush;
+  options.watch = kForever;
+  options.ttl = kForever;
+  options.series_idle = kForever;
+  return options;
+}
+
+ClosedHistory::Scope judge_scope(const ScopeAnswer& answer, TimeRange range, Duration granularity, Time now) {
+  ClosedHistory::Scope scope{.name = answer.scope, .answered = {}, .reached = now, .truncated = false};
+  scope.truncated = answer.completeness != Completeness::complete;
+  if (scope.truncated) return scope;
+  if (answer.frontier) scope.reached = std::min(now, *answer.frontier);
+  scope.answered.add(whole_buckets(answer.covered, granularity));
+  scope.answered.keep({range.from, std::min(range.to, floor_to(scope.reached, granularity))});
+  return scope;
+}
+
+struct Numbered {
+  std::string_view text;
+  SeriesNumber number = 0;
+};
+
+/// The answered cells by (series text, bucket).
+void take_points(const Engine& engine, ClosedHistory& out) {
+  const std::vector<CellView> cells = engine.cells();  // by (bucket, text)
+  std::map<std::string_view, std::uint32_t> scopes;
+  for (std::uint32_t i = 0; i < out.scopes.size(); ++i) scopes[out.scopes[i].name] = i;
+
+  std::vector<std::uint32_t> ranks;  // by number
+  std::vector<Numbered> met;
+  std::vector<std::size_t> counts;
+  std::vector<std::pair<std::size_t, std::uint32_t>> taken;  // index into cells, scope
+  taken.reserve(cells.size());
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const auto scope = scopes.find(cells[i].scope);
+    if (scope == scopes.end() || !out.scopes[scope->second].answered.contains(cells[i].bucket)) continue;
+    const auto number = static_cast<std::size_t>(cells[i].number);
+    if (number >= counts.size()) counts.resize(number + 1, 0);
+    if (counts[number]++ == 0) met.push_back({cells[i].series, cells[i].number});
+    taken.emplace_back(i, scope->second);
+  }
+  std::sort(met.begin(), met.end(), [](const Numbered& a, const Numbered& b) { return a.text < b.text; });
+  ranks.resize(counts.size());
+  std::vector<std::size_t> starts(met.size());
+  std::size_t start = 0;
+  for (std::size_t rank = 0; rank < met.size(); ++rank) {
+    const auto number = static_cast<std::size_t>(met[rank].number);
+    out.series.emplace_back(met[rank].text);
+    ranks[number] = static_cast<std::uint32_t>(rank);
+    starts[rank] = start;
+    start += counts[number];
+  }
+  out.points.resize(taken.size());
+  for (const auto& [at, scope] : taken) {
+    const CellView& cell = cells[at];
+    const std::uint32_t rank = ranks[static_cast<std::size_t>(cell.number)];
+    out.points[starts[rank]++] = {.series = rank, .scope = scope, .bucket = cell.bucket, .value = cell.value};
+  }
+}
+
+/// Where every scope, or the one that is meant, answered.
+Ranges answered_of(const ClosedHistory& history, const std::optional<std::string>& scope) {
+  Ranges missing;
+  bool met = false;
+  for (const ClosedHistory::Scope& one : history.scopes) {
+    if (scope && one.name != *scope) continue;
+    met = true;
+    Ranges not_answered{history.range};
+    not_answered.remove(one.answered);
+    missing.add(not_answered);
+  }
+  Ranges answered;
+  if (met) answered.add(history.range);
+  answered.remove(missing);
+  return answered;
+}
+
+/// Gathers samples in (series text, bucket) order.
+class Filling {
+ public:
+  Filling(const FillOrder& order, Fill& out) : order_(order), out_(out) {}
+
+  [[nodiscard]] bool wants(Time bucket) const {
+    return order_.range.contains(bucket) &&
+           (!order_.valid_until || bucket + order_.granularity <= *order_.valid_until);
+  }
+  void found(const std::string& series, Time bucket, const Value& value, const KnownPoint* known) {
+    if (known == nullptr || !known->emitted) {
+      emit(series, {.bucket = bucket, .value = value, .revision = 1, .reason = Reason::backfill});
+    } else if (*known->emitted != value) {
+      correct(series, bucket, value, *known);
+    }
+  }
+  void lost(const std::string& series, Time bucket, const KnownPoint& known) {
+    if (known.emitted || !known.last_observed) return;
+    emit(series, {.bucket = bucket, .value = *known.last_observed, .revision = 1, .reason = Reason::ttl});
+  }
+
+ private:
+  void correct(const std::string& series, Time bucket, const Value& value, const KnownPoint& known) {
+    if (order_.corrections == Corrections::hold) {
+      ++out_.held_back;
+      out_.unpropagated += value.as_double() - known.emitted->as_double();
+      return;
+    }
+    emit(series, {.bucket = bucket,
+                  .value = value,
+                  .revision = known.revision + 1,
+                  .reason = Reason::correction,
+                  .replaced = known.emitted});
+  }
+  void emit(const std::string& series, Sample sample) {
+    if (out_.series.empty() || out_.series.back() != series) out_.series.push_back(series);
+    sample.series = out_.series.size() - 1;
+    sample.age = order_.now - (sample.bucket + order_.granularity);
+    sample.evidence_polls = 1;
+    out_.samples.push_back(sample);
+  }
+
+  const FillOrder& order_;
+  Fill& out_;
+};
+
+}  // namespace
+
+TimeRange range_to_ask(const EngineOptions& options, TimeRange range) {
+  if (options.absent == Absent::zero)
+    range.from = floor_to(range.from - options.absent_for, options.granularity);
+  return range;
+}
+
+ClosedHistory close_history(const EngineOptions& options, const Answer& answer, TimeRange range, Time now) {
+  ClosedHistory out;
+  out.range = range;
+  Engine engine{options_of(options), range_to_ask(options, range).from};
+  (void)engine.ingest(answer, now);
+  out.stats = engine.stats();
+  out.limited = engine.limited();
+  for (const ScopeAnswer& scope : answer.scopes) {
+    out.scopes.push_back(judge_scope(scope, range, options.granularity, now));
+  }
+  std::sort(out.scopes.begin(), out.scopes.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  take_points(engine, out);
+  return out;
+}
+
+Fill plan_fill(const ClosedHistory& history, const KnownPoints& known, const FillOrder& order) {
+  Fill out;
+  Filling filling{order, out};
+  const Ranges answered = answered_of(history, order.scope);
+  Ranges seen;    // buckets with a point
+  Ranges unseen;  // buckets with a known one that is missing
+  auto next = known.begin();
+  const auto pass_unmet = [&] {
+    const auto& [series, bucket] = next->first;
+    if (filling.wants(bucket) && answered.contains(bucket)) {
+      unseen.add({bucket, bucket + order.granularity});
+      filling.lost(series, bucket, next->second);
+    }
+    ++next;
+  };
+  for (const ClosedHistory::Point& point : history.points) {
+    const std::string& series = history.series[point.series];
+    const std::pair<std::string_view, Time> here{series, point.bucket};
+    const auto before = [&](const auto& key) {
+      return std::pair<std::string_view, Time>{key.first, key.second} < here;
+    };
+    while (next != known.end() && before(next->first)) pass_unmet();
+    const bool is_known =
+        next != known.end() && next->first.second == point.bucket && next->first.first == series;
+    const bool mine = !order.scope || history.scopes[point.scope].name == *order.scope;
+    if (mine && !known.empty()) seen.add({point.bucket, point.bucket + order.granularity});
+    if ((mine || is_known) && filling.wants(point.bucket)) {
+      filling.found(series, point.bucket, point.value, is_known ? &next->second : nullptr);
+    }
+    if (is_known) ++next;
+  }
+  while (next != known.end()) pass_unmet();
+  unseen.remove(seen);
+  out.lost = std::move(unseen);
+  return out;
+}
+
+}  // namespace settle::engine

@@ -1,0 +1,82 @@
+// engine/plan/closed_history.hpp: the values of a closed range, and what of them has still to be said.
+//
+// Closed history is final at once. The values come out of a stabilizer made for the one answer, so that rows
+// that are refused, conflicts, limits and zeros from absence are what they are in the live lane.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/model/answer.hpp"
+#include "engine/model/time.hpp"
+#include "engine/plan/ranges.hpp"
+#include "engine/stabilizer/engine.hpp"
+
+namespace settle::engine {
+
+/// What must be asked so that `range` can be judged: zeros look back.
+[[nodiscard]] TimeRange range_to_ask(const EngineOptions& options, TimeRange range);
+
+struct ClosedHistory {
+  struct Point {
+    std::uint32_t series = 0;  // index into `series`
+    std::uint32_t scope = 0;   // index into `scopes`
+    Time bucket;
+    Value value;
+  };
+  struct Scope {
+    std::string name;
+    /// Buckets of the range that are answered for good: completely, ended, not past the frontier.
+    Ranges answered;
+    Time reached;  // min(now, frontier): no bucket that ends later is taken
+    bool truncated = false;
+  };
+  TimeRange range;
+  std::vector<std::string> series;  // sorted
+  std::vector<Point> points;        // by (series, bucket); of answered buckets only
+  std::vector<Scope> scopes;        // as answered, by name
+  EngineStats stats;                // of this answer
+  bool limited = false;             // series_max or open_cells_max refused rows
+};
+/// `answer` is to range_to_ask(); taken at source time `now`. Gauge output.
+[[nodiscard]] ClosedHistory close_history(const EngineOptions& options, const Answer& answer, TimeRange range,
+                                          Time now);
+
+/// What is known of one (series, bucket) from before.
+struct KnownPoint {
+  std::optional<Value> emitted;  // the newest; none: nothing went out
+  std::uint32_t revision = 0;    // of it
+  std::optional<Value>
+      last_observed;  // goes out when the source has the bucket no more and nothing was emitted
+};
+/// By (series text, bucket).
+using KnownPoints = std::map<std::pair<std::string, Time>, KnownPoint, std::less<>>;
+
+struct FillOrder {
+  TimeRange range;                   // of the history
+  std::optional<std::string> scope;  // only what this scope reported, and what is known; none: all
+  std::optional<Time> valid_until;   // nothing that ends later
+  Corrections corrections = Corrections::repush;
+  Duration granularity{};
+  Time now;
+};
+struct Fill {
+  /// By (series text, bucket): Sample::series is an index into `series`.
+  std::vector<Sample> samples;
+  std::vector<std::string> series;  // sorted
+  std::uint64_t held_back = 0;      // differences that `hold` does not send
+  double unpropagated = 0;          // their sum
+  /// Buckets of which something was known and the source, answering, has nothing any more.
+  Ranges lost;
+};
+/// Compares what is final with what is known: new points go out with reason backfill, others as corrections,
+/// and what the source lost with reason ttl.
+[[nodiscard]] Fill plan_fill(const ClosedHistory& history, const KnownPoints& known, const FillOrder& order);
+
+}  // namespace settle::engine

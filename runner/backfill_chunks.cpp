@@ -1,0 +1,322 @@
+// The backfill lane at work on asked ranges: one chunk from the question to its commit.
+#include <algorithm>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "engine/plan/backfill.hpp"
+#include "runner/backfill_lane_impl.hpp"
+#include "runner/keys.hpp"
+#include "runner/pool.hpp"
+
+namespace settle::runner {
+
+namespace asio = boost::asio;
+using engine::Ranges;
+using engine::Time;
+using engine::TimeRange;
+
+namespace {
+
+constexpr std::chrono::milliseconds kFetchMax = std::chrono::hours{1};
+// With a rate: a chunk is what may go out in so long, so that the flow is even.
+constexpr double kRateSeconds = 10;
+constexpr std::size_t kStepsKept = 16;
+// Of the series that are live now, so many or more are expected in a bucket: one in so many.
+constexpr double kSparsest = 8;
+
+std::string at(Time time) {
+  return engine::format_time(time);
+}
+
+/// The buckets of `range` that the scope did not answer, by reason.
+void judge_scope(const engine::ClosedHistory::Scope& scope, TimeRange range, engine::Duration granularity,
+                 Verdict& verdict) {
+  if (scope.truncated) {
+    verdict.too_large = true;
+    verdict.missing.push_back({.scope = scope.name,
+                               .buckets = Ranges{range},
+                               .why = Unanswered::Why::truncated,
+                               .detail = "scope " + scope.name + ": the answer is truncated"});
+    return;
+  }
+  Ranges missing{range};
+  missing.remove(scope.answered);
+  if (missing.empty()) {
+    return;
+  }
+  Ranges later = missing;
+  later.keep({engine::floor_to(scope.reached, granularity), range.to});
+  missing.remove(later);
+  if (!missing.empty()) {
+    verdict.missing.push_back({.scope = scope.name,
+                               .buckets = missing,
+                               .why = Unanswered::Why::not_covered,
+                               .detail = "scope " + scope.name + ": the source does not cover " +
+                                         at(missing.list().front().from)});
+  }
+  if (!later.empty()) {
+    verdict.missing.push_back(
+        {.scope = scope.name,
+         .buckets = later,
+         .why = Unanswered::Why::not_reached,
+         .detail = "scope " + scope.name + ": the source has data through " + at(scope.reached) + " only"});
+  }
+}
+
+}  // namespace
+
+Verdict judge_chunk(std::span<const engine::ClosedHistory::Scope> scopes,
+                    std::span<const fetchers::ScopeFailure> failures, TimeRange range,
+                    engine::Duration granularity) {
+  Verdict verdict;
+  verdict.spoke = !scopes.empty();
+  for (const fetchers::ScopeFailure& failure : failures) {
+    const bool large = failure.failure == fetchers::FetchFailure::too_large;
+    verdict.too_large = verdict.too_large || large;
+    verdict.missing.push_back(
+        {.scope = failure.scope,
+         .buckets = Ranges{range},
+         .why = large ? Unanswered::Why::truncated : Unanswered::Why::failed,
+         .detail = "scope " + failure.scope + ": " +
+                   std::string{fetchers::failure_text(failure.failure)} + ": " + failure.detail});
+  }
+  for (const engine::ClosedHistory::Scope& scope : scopes) {
+    judge_scope(scope, range, granularity, verdict);
+  }
+  return verdict;
+}
+
+BackfillLane::Impl::Asked BackfillLane::Impl::ask(const Stream& stream, TimeRange range) const {
+  const Time now = parts.clocks.source_now();
+  Asked asked{.source = parts.source(stream.source),
+              .request = {.range = engine::range_to_ask(stream.engine, range),
+                          .granularity = stream.engine.granularity,
+                          .selector = stream.selector,
+                          .now = now,
+                          .timeout = kFetchMax},
+              .work = {}};
+  asked.work.tenant = stream.tenant;
+  asked.work.stream_id = stream.id;
+  asked.work.options = stream.engine;
+  asked.work.range = range;
+  asked.work.now = now;
+  asked.work.wall = parts.clocks.wall_now();
+  return asked;
+}
+
+BackfillLane::Impl::Asked BackfillLane::Impl::ask_chunk(BackfillItem& item, const Job& job,
+                                                        const Stream& stream) const {
+  const BackfillRequest& request = item.record.request;
+  const StreamStatus* status = parts.stream_status(job.tenant, job.stream_id);
+  const double live_series = status == nullptr ? 1 : std::max<double>(1, static_cast<double>(status->series));
+  const double wanted = request.rate ? std::min(options.samples_per_chunk, *request.rate * kRateSeconds)
+                                     : options.samples_per_chunk;
+  const engine::Duration length =
+      engine::choose_chunk({.granularity = stream.engine.granularity,
+                            .asked = request.chunk,
+                            .samples_per_bucket = std::max(item.samples_per_bucket.value_or(live_series),
+                                                           live_series / kSparsest),
+                            .samples_wanted = wanted,
+                            .longest = item.longest});
+  item.chunk = length;
+  Asked asked = ask(stream, engine::next_chunk(item.record.todo, length, stream.engine.granularity));
+  asked.work.targets.push_back({.job_id = job.id, .spec = job.spec, .range = asked.work.range});
+  asked.work.search = true;
+  return asked;
+}
+
+/// The live lane began to serve the job only now: what was sealed in between is the backfill's.
+void BackfillLane::Impl::widen(BackfillItem& item, Time served) const {
+  BackfillRecord& record = item.record;
+  const Time end = std::max(record.end_effective, std::min(record.request.range.to, served));
+  record.todo.add({record.end_effective, end});
+  record.end_effective = end;
+  record.served = true;
+}
+
+asio::awaitable<void> BackfillLane::Impl::finish(BackfillId id, BackfillState state, std::string why) {
+  const Turns::Turn turn = co_await commits.take();
+  BackfillItem& item = backfills.at(id);
+  BackfillRecord record = item.record;
+  record.state = state;
+  record.finished_at = parts.clocks.wall_now();
+  if (!why.empty()) {
+    record.last_error = std::move(why);
+    record.last_error_at = parts.clocks.source_now();
+  }
+  WriteBatch batch;
+  batch.put(Table::backfills, backfill_key(record), encode_backfill(record));
+  const engine::Result<Committed> done = co_await parts.store.commit(std::move(batch));
+  if (!done) {
+    fail(item.wait, id.second, done.error().detail);
+    co_return;
+  }
+  spdlog::info("event=backfill_over backfill={} job={} state={} samples={}", id.second, id.first,
+               backfill_state_text(state), record.samples);
+  item.record = std::move(record);
+  item.wait = {};
+}
+
+/// False: the chunk is tried again, later or in another size. `missing` then says why.
+bool BackfillLane::Impl::accept(BackfillItem& item, const Verdict& verdict, TimeRange range) {
+  BackfillRecord& record = item.record;
+  const engine::Duration length = range.to - range.from;
+  const auto note = [&](std::string why) {
+    record.errors += 1;
+    record.last_error = why;
+    record.last_error_at = parts.clocks.source_now();
+    fail(item.wait, record.id, std::move(why));
+    return false;
+  };
+  const Stream* stream = parts.registry.find_stream(record.tenant, record.stream_id);
+  if (stream == nullptr) {
+    return note("its stream is gone");
+  }
+  if (verdict.too_large) {
+    if (const auto half = engine::halve_chunk(length, stream->engine.granularity)) {
+      item.longest = *half;
+      return false;  // at once
+    }
+  }
+  if (!verdict.spoke) {
+    return note(verdict.missing.empty() ? "the source answered for no scope" : verdict.missing.front().detail);
+  }
+  const auto patient = [&](const Unanswered& one) {
+    return one.why == Unanswered::Why::not_reached ||
+           (one.why != Unanswered::Why::truncated && item.wait.attempts + 1 < options.attempts_max);
+  };
+  const auto waits = std::find_if(verdict.missing.begin(), verdict.missing.end(), patient);
+  return waits == verdict.missing.end() || note(waits->detail);
+}
+
+asio::awaitable<void> BackfillLane::Impl::step(BackfillId id) {
+  BackfillItem& item = backfills.at(id);  // an item is erased only when it is over
+  const Job* job = parts.registry.find(item.record.tenant, id.first);
+  if (job == nullptr) {
+    co_await finish(id, BackfillState::cancelled, "the job was deleted");
+    co_return;
+  }
+  const Stream* stream = parts.registry.find_stream(job->tenant, job->stream_id);
+  const std::optional<Time> served = served_from(*job);
+  if (stream == nullptr || !served) {
+    fail(item.wait, id.second, "the live lane had no answer for the job yet");
+    co_return;
+  }
+  if (!item.record.served) {
+    widen(item, *served);
+  }
+  if (item.record.todo.empty()) {
+    co_await finish(id, BackfillState::done, {});
+    co_return;
+  }
+  Asked asked = ask_chunk(item, *job, *stream);
+  if (!asked.source) {
+    fail(item.wait, id.second, "source " + stream->source + " is not configured any more");
+    co_return;
+  }
+  if (engine::Result<void> can = asked.source->accepts(stream->selector, stream->engine.granularity); !can) {
+    co_await finish(id, BackfillState::failed, can.error().detail);
+    co_return;
+  }
+  item.record.state = item.record.state == BackfillState::queued ? BackfillState::running : item.record.state;
+  const TimeRange range = asked.work.range;
+  const engine::Duration granularity = asked.work.options.granularity;
+  const fetchers::FetchResult fetched = co_await asked.source->fetch(std::move(asked.request));
+  auto digest = [this, &fetched, &asked] { return work_chunk(parts.store, fetched.answer, asked.work); };
+  ChunkDone done = co_await run_on(parts.pool, std::move(digest));
+  Verdict verdict = judge_chunk(done.scopes, fetched.failures, range, granularity);
+  if (accept(item, verdict, range)) {
+    co_await commit_chunk(id, range, std::move(verdict), std::move(done));
+  }
+}
+
+namespace {
+
+/// What the source will not say now becomes gaps of this job; what it cannot say is impossible.
+std::uint64_t leave_gaps(const Verdict& verdict, const BackfillRecord& record, engine::Duration granularity,
+                         Time now, WriteBatch& batch) {
+  Ranges impossible;
+  for (const Unanswered& one : verdict.missing) {
+    if (one.why == Unanswered::Why::not_covered) {
+      impossible.add(one.buckets);
+      continue;
+    }
+    for (const TimeRange& range : one.buckets.list()) {
+      GapEntry gap;
+      gap.gap.scope = one.scope;
+      gap.gap.range = range;
+      gap.noticed_at = now;
+      gap.job_id = record.job_id;
+      gap.reason = one.detail;
+      put_gap(batch, record.tenant, record.stream_id, gap);
+    }
+  }
+  return impossible.count(granularity);
+}
+
+}  // namespace
+
+asio::awaitable<void> BackfillLane::Impl::commit_chunk(BackfillId id, TimeRange range, Verdict verdict,
+                                                       ChunkDone done) {
+  const Turns::Turn turn = co_await commits.take();
+  BackfillItem& item = backfills.at(id);
+  if (is_over(item.record.state)) {
+    co_return;  // cancelled meanwhile: nothing of the chunk is wanted
+  }
+  const Stream* stream = parts.registry.find_stream(item.record.tenant, item.record.stream_id);
+  if (stream == nullptr) {
+    fail(item.wait, id.second, "its stream is gone");
+    co_return;
+  }
+  const engine::Duration granularity = stream->engine.granularity;
+  const std::uint64_t buckets = Ranges{range}.count(granularity);
+  BackfillRecord record = item.record;
+  record.todo.remove(range);
+  record.samples += done.samples;
+  record.held_back += done.held_back;
+  record.buckets_impossible +=
+      leave_gaps(verdict, record, granularity, parts.clocks.source_now(), done.batch);
+  if (done.limited) {
+    record.last_error = "series_max or open_cells_max refuses series: narrow the query or raise the limit";
+    record.last_error_at = parts.clocks.source_now();
+  }
+  if (record.todo.empty()) {
+    record.state = BackfillState::done;
+    record.finished_at = parts.clocks.wall_now();
+  }
+  done.batch.put(Table::backfills, backfill_key(record), encode_backfill(record));
+  std::string why;
+  const GapStream of{record.tenant, record.stream_id};
+  WriteBatch batch = std::move(done.batch);
+  std::vector<std::string> job_ids{record.job_id};
+  const bool committed = co_await commit(std::move(batch), of, std::move(job_ids), &why);
+  if (!committed) {
+    fail(item.wait, id.second, std::move(why));
+    co_return;
+  }
+  item.record = std::move(record);
+  item.wait = {};
+  // Falls slowly: after an empty stretch the next chunk must not be too large to hold.
+  const double now_seen = static_cast<double>(done.points) / static_cast<double>(std::max<std::uint64_t>(buckets, 1));
+  item.samples_per_bucket = std::max(now_seen, item.samples_per_bucket.value_or(0) / 2);
+  if (item.longest) {
+    *item.longest *= 2;
+  }
+  const SteadyTime now = parts.clocks.steady_now();
+  if (const auto rate = item.record.request.rate; rate && !is_over(item.record.state)) {
+    const std::chrono::duration<double> pause{static_cast<double>(done.samples) / *rate};
+    item.wait.until = now + std::chrono::duration_cast<SteadyTime::duration>(pause);
+    item.wait.why = done.samples > 0 ? "the rate that was asked for" : "";
+  }
+  item.steps.push_back({.at = now, .samples = done.samples, .buckets = buckets});
+  if (item.steps.size() > kStepsKept) {
+    item.steps.pop_front();
+  }
+  count(done);
+  if (!verdict.missing.empty()) {
+    load_gaps(of);
+  }
+}
+
+}  // namespace settle::runner

@@ -1,0 +1,144 @@
+// runner/backfill_lane_impl.hpp: the inside of the backfill lane, shared by its source files only:
+// backfill_lane.cpp (life, and what is next), backfill_chunks.cpp (asked ranges), gap_fills.cpp (gaps),
+// backfill_service.cpp (what the outside asks).
+#pragma once
+
+#include <deque>
+#include <set>
+#include <span>
+#include <utility>
+
+#include "runner/backfill_lane.hpp"
+#include "runner/backfill_record.hpp"
+#include "runner/backfill_work.hpp"
+#include "runner/gaps.hpp"
+#include "runner/turns.hpp"
+
+namespace settle::runner {
+
+using BackfillId = std::pair<std::string, std::string>;  // job id, id
+using GapStream = std::pair<std::string, std::string>;   // tenant, stream id
+
+/// When something is tried again, and why it was not done.
+struct Wait {
+  SteadyTime until{};
+  std::string why;             // "" : nothing holds it up
+  std::uint32_t attempts = 0;  // in a row that failed
+  std::optional<SteadyTime> live_fails_since;
+};
+
+struct BackfillItem {
+  BackfillRecord record;
+  Wait wait;
+  std::optional<engine::Duration> longest;   // after an answer that was too large
+  std::optional<double> samples_per_bucket;  // of the chunk before
+  engine::Duration chunk{};                  // in force
+  std::uint64_t served_at = 0;               // order in which backfills had their turns
+  struct Step {
+    SteadyTime at;
+    std::uint64_t samples = 0;
+    std::uint64_t buckets = 0;
+  };
+  std::deque<Step> steps;  // of late
+};
+
+struct GapItem {
+  GapEntry entry;  // without its cells
+  Wait wait;
+  std::optional<engine::Duration> longest;
+};
+
+/// What of a chunk the source did not answer for good.
+struct Unanswered {
+  std::string scope;
+  engine::Ranges buckets;
+  enum class Why : std::uint8_t { failed, truncated, not_covered, not_reached } why = Why::failed;
+  std::string detail;
+};
+struct Verdict {
+  bool spoke = false;      // at least one scope is in the answer
+  bool too_large = false;  // a shorter range may be answered
+  std::vector<Unanswered> missing;
+};
+[[nodiscard]] Verdict judge_chunk(std::span<const engine::ClosedHistory::Scope> scopes,
+                                  std::span<const fetchers::ScopeFailure> failures, engine::TimeRange range,
+                                  engine::Duration granularity);
+
+struct BackfillLane::Impl {
+  Parts parts;
+  BackfillOptions options;
+  std::map<BackfillId, BackfillItem> backfills{};
+  std::map<GapStream, std::map<std::string, GapItem>> gap_items{};  // by key in Table::gaps
+  std::set<std::string> busy{};                                     // sources with a chunk in hand
+  std::size_t working = 0;
+  std::uint64_t turns_given = 0;
+  bool starting = false;  // start_due() is on its way
+  bool stopped = false;
+  SteadyTime next_prune{};
+  std::uint64_t made = 0;  // ids
+  Turns commits{};         // a record changes in one place at a time
+
+  // backfill_lane.cpp
+  [[nodiscard]] engine::Result<void> load();
+  void load_gaps(const GapStream& stream);
+  void kick();
+  void start_due();
+  boost::asio::awaitable<void> run();
+  boost::asio::awaitable<void> work(std::string source);
+  boost::asio::awaitable<void> prune();
+  struct Pick {
+    bool gap = false;
+    BackfillId backfill;
+    GapStream stream;
+    std::string key;
+  };
+  [[nodiscard]] std::optional<Pick> next_for(const std::string& source);
+  [[nodiscard]] std::optional<Pick> next_gap(const std::string& source);
+  [[nodiscard]] std::string source_of(const BackfillRecord& record) const;  // "" : the job is gone
+  /// May something of the stream be done now? Says in `wait` why not.
+  [[nodiscard]] bool may_start(Wait& wait, const Stream& stream, std::span<const Job* const> jobs);
+  [[nodiscard]] bool due(const Wait& wait) const { return wait.until <= parts.clocks.steady_now(); }
+  void fail(Wait& wait, const std::string& id, std::string why);
+  [[nodiscard]] std::vector<const Job*> jobs_of(const Stream& stream) const;
+  [[nodiscard]] std::optional<engine::Time> served_from(const Job& job) const;
+  /// Commits, also when other jobs of the stream change meanwhile. False: nothing was committed, for the
+  /// reason in `why`: a job of `job_ids` is gone, or the store did not take it.
+  boost::asio::awaitable<bool> commit(WriteBatch batch, GapStream stream, std::vector<std::string> job_ids,
+                                      std::string* why);
+  void count(const ChunkDone& done);
+
+  // backfill_chunks.cpp
+  struct Asked {
+    std::shared_ptr<fetchers::Fetcher> source;
+    fetchers::FetchRequest request;
+    ChunkWork work;
+  };
+  boost::asio::awaitable<void> step(BackfillId id);
+  boost::asio::awaitable<void> finish(BackfillId id, BackfillState state, std::string why);
+  [[nodiscard]] Asked ask(const Stream& stream, engine::TimeRange range) const;
+  [[nodiscard]] Asked ask_chunk(BackfillItem& item, const Job& job, const Stream& stream) const;
+  void widen(BackfillItem& item, engine::Time served) const;
+  [[nodiscard]] bool accept(BackfillItem& item, const Verdict& verdict, engine::TimeRange range);
+  boost::asio::awaitable<void> commit_chunk(BackfillId id, engine::TimeRange range, Verdict verdict,
+                                            ChunkDone done);
+
+  // gap_fills.cpp
+  boost::asio::awaitable<void> fill_gap(GapStream stream, std::string key);
+  [[nodiscard]] std::vector<FillTarget> targets_of(const GapEntry& entry, const Stream& stream) const;
+  [[nodiscard]] engine::TimeRange gap_chunk(GapItem& item, const Stream& stream) const;
+  boost::asio::awaitable<void> close_part(GapStream stream, std::string key, GapEntry entry, ChunkDone done,
+                                          GapEntry closed);
+  boost::asio::awaitable<void> note_attempt(GapStream stream, std::string key, GapEntry entry,
+                                            engine::TimeRange range, Unanswered why);
+  // backfill_service.cpp
+  boost::asio::awaitable<Outcome<AddedBackfill>> add(std::string tenant, std::string job_id,
+                                                     std::string json);
+  boost::asio::awaitable<Outcome<BackfillStatus>> steer(std::string tenant, std::string job_id,
+                                                        std::string id, Steer steer);
+  [[nodiscard]] std::optional<Refusal> refuse(const Job& job, const BackfillRequest& request,
+                                              engine::Time live_from) const;
+  [[nodiscard]] BackfillRecord draft(const Job& job, const BackfillRequest& request, engine::Time live_from);
+  [[nodiscard]] BackfillStatus status(const BackfillItem& item) const;
+};
+
+}  // namespace settle::runner

@@ -1,0 +1,356 @@
+// What the outside asks of the backfill lane: add, steer, list; and the states of gaps.
+#include <algorithm>
+#include <tuple>
+
+#include <spdlog/spdlog.h>
+#include <xxhash.h>
+
+#include "engine/plan/backfill.hpp"
+#include "runner/backfill_lane_impl.hpp"
+#include "runner/backfill_parse.hpp"
+#include "runner/keys.hpp"
+
+namespace settle::runner {
+
+namespace asio = boost::asio;
+using engine::Duration;
+using engine::Time;
+
+namespace {
+
+// What a sink that takes nothing out of order has to take in any case: a server's clock and ours differ.
+constexpr Duration kBehindMax = std::chrono::hours{1};
+
+Refusal no_job(const std::string& id) {
+  return {.kind = Refusal::Kind::not_found,
+          .field = "job_id",
+          .detail = "there is no job \"" + id + "\"",
+          .job_id = {}};
+}
+
+Refusal no_backfill(const std::string& id) {
+  return {.kind = Refusal::Kind::not_found,
+          .field = "backfill_id",
+          .detail = "the job has no backfill \"" + id + "\"",
+          .job_id = {}};
+}
+
+Refusal unavailable(const std::string& detail) {
+  return {.kind = Refusal::Kind::unavailable,
+          .field = {},
+          .detail = "nothing was changed: " + detail,
+          .job_id = {}};
+}
+
+bool same_request(const BackfillRequest& a, const BackfillRequest& b) {
+  return a.range == b.range && a.chunk == b.chunk && a.rate == b.rate && a.force == b.force;
+}
+
+/// By (created_at, id).
+auto order_of(const BackfillRecord& record) {
+  return std::tie(record.created_at, record.id);
+}
+
+}  // namespace
+
+std::optional<Refusal> BackfillLane::Impl::refuse(const Job& job, const BackfillRequest& request,
+                                                  Time live_from) const {
+  if (job.spec.engine.output == engine::Output::counter) {
+    return Refusal{.kind = Refusal::Kind::conflict,
+                   .field = "output",
+                   .detail = "the totals of a counter start where its live lane started, and history before "
+                             "that would raise every total that went out: post another job for the same query "
+                             "with \"output\": \"gauge\" and another \"record\", and backfill that",
+                   .job_id = job.id};
+  }
+  if (request.range.from >= live_from) {
+    return Refusal{.kind = Refusal::Kind::invalid,
+                   .field = "start",
+                   .detail = "the live lane has everything from " + engine::format_time(live_from) +
+                             " on; expected an earlier start",
+                   .job_id = {}};
+  }
+  const Time now = parts.clocks.source_now();
+  for (const std::string& name : job.spec.sinks) {
+    const auto window = parts.sink(name).out_of_order_window;
+    if (window && request.range.from < now - std::max(*window, kBehindMax)) {
+      return Refusal{.kind = Refusal::Kind::invalid,
+                     .field = "start",
+                     .detail = "sink " + name + " refuses samples that are more than " +
+                               engine::format_duration(std::max(*window, kBehindMax)) +
+                               " behind its newest; expected a later start, or a job with another sink",
+                     .job_id = {}};
+    }
+  }
+  return std::nullopt;
+}
+
+BackfillRecord BackfillLane::Impl::draft(const Job& job, const BackfillRequest& request, Time live_from) {
+  const std::optional<Time> served = served_from(job);
+  engine::BackfillAsk ask{.asked = request.range,
+                          .granularity = job.spec.engine.granularity,
+                          .live_from = live_from,
+                          .served_from = served,
+                          .valid_until = job.spec.valid_until,
+                          .claimed = {},
+                          .force = request.force};
+  for (const auto& [id, item] : backfills) {
+    if (id.first == job.id) {
+      ask.claimed.add(claimed_by(item.record));
+    }
+  }
+  engine::BackfillPlan plan = engine::plan_backfill(ask);
+  BackfillRecord record{.tenant = job.tenant, .job_id = job.id, .id = {}, .stream_id = job.stream_id};
+  const std::string seed = parts.store.writer_id() + std::to_string(++made);
+  const XXH64_hash_t hash = XXH3_64bits(seed.data(), seed.size());
+  constexpr std::string_view kHex = "0123456789abcdef";
+  for (int shift = 60; shift >= 0; shift -= 4) {
+    record.id.push_back(kHex[(hash >> shift) & 0xf]);
+  }
+  record.request = request;
+  record.end_effective = plan.end_effective;
+  record.todo = std::move(plan.todo);
+  record.served = served.has_value();
+  record.buckets_total = plan.buckets_total;
+  record.created_at = parts.clocks.wall_now();
+  if (record.todo.empty() && record.served) {
+    record.state = BackfillState::done;
+    record.finished_at = record.created_at;
+  }
+  return record;
+}
+
+asio::awaitable<Outcome<AddedBackfill>> BackfillLane::Impl::add(std::string tenant, std::string job_id,
+                                                                std::string json) {
+  const Turns::Turn turn = co_await commits.take();
+  const Job* job = parts.registry.find(tenant, job_id);
+  if (job == nullptr) {
+    co_return no_job(job_id);
+  }
+  const Outcome<BackfillRequest> request = parse_backfill(json, job->spec.engine.granularity);
+  if (!request) {
+    co_return request.refusal();
+  }
+  const StreamStatus* live = parts.stream_status(tenant, job->stream_id);
+  if (live == nullptr) {
+    co_return unavailable("the job's stream does not run");
+  }
+  if (auto refusal = refuse(*job, *request, live->live_from)) {
+    co_return *std::move(refusal);
+  }
+  for (const auto& [id, item] : backfills) {
+    const BackfillRecord& held = item.record;
+    const bool counts = request->force ? !is_over(held.state)
+                                       : !is_over(held.state) || held.state == BackfillState::done;
+    if (id.first == job_id && counts && same_request(held.request, *request)) {
+      co_return AddedBackfill{.created = false, .status = status(item)};
+    }
+  }
+  BackfillRecord record = draft(*job, *request, live->live_from);
+  WriteBatch batch;
+  batch.put(Table::backfills, backfill_key(record), encode_backfill(record));
+  std::string why;
+  std::vector<std::string> job_ids{job_id};
+  const GapStream of{record.tenant, record.stream_id};
+  const bool committed = co_await commit(std::move(batch), of, std::move(job_ids), &why);
+  if (!committed) {
+    co_return unavailable(why);
+  }
+  spdlog::info("event=backfill_added backfill={} job={} from={} to={} buckets={}", record.id, job_id,
+               engine::format_time(record.request.range.from), engine::format_time(record.end_effective),
+               record.buckets_total);
+  const BackfillId id{job_id, record.id};
+  BackfillItem& item = backfills[id];
+  item.record = std::move(record);
+  kick();
+  co_return AddedBackfill{.created = true, .status = status(item)};
+}
+
+asio::awaitable<Outcome<BackfillStatus>> BackfillLane::Impl::steer(std::string tenant, std::string job_id,
+                                                                   std::string id, Steer steer) {
+  const Turns::Turn turn = co_await commits.take();
+  const auto found = backfills.find({job_id, id});
+  if (found == backfills.end() || found->second.record.tenant != tenant) {
+    co_return no_backfill(id);
+  }
+  BackfillItem& item = found->second;
+  BackfillRecord record = item.record;
+  if (is_over(record.state)) {
+    if (steer == Steer::cancel && record.state == BackfillState::cancelled) {
+      co_return status(item);
+    }
+    Refusal over{.kind = Refusal::Kind::conflict, .field = {}, .detail = {}, .job_id = job_id};
+    over.detail = "backfill " + id + " is " + std::string{backfill_state_text(record.state)} +
+                  " already; post a new one";
+    co_return over;
+  }
+  switch (steer) {
+    case Steer::pause:
+      record.state = BackfillState::paused;
+      break;
+    case Steer::resume:
+      record.state = record.state == BackfillState::paused ? BackfillState::queued : record.state;
+      break;
+    case Steer::cancel:
+      record.state = BackfillState::cancelled;
+      record.finished_at = parts.clocks.wall_now();
+      break;
+  }
+  WriteBatch batch;
+  batch.put(Table::backfills, backfill_key(record), encode_backfill(record));
+  const engine::Result<Committed> done = co_await parts.store.commit(std::move(batch));
+  if (!done) {
+    co_return unavailable(done.error().detail);
+  }
+  item.record = std::move(record);
+  if (steer == Steer::resume) {
+    item.wait = {};
+    item.steps.clear();
+  }
+  kick();
+  co_return status(item);
+}
+
+BackfillStatus BackfillLane::Impl::status(const BackfillItem& item) const {
+  const BackfillRecord& record = item.record;
+  BackfillStatus out;
+  out.id = record.id;
+  out.job_id = record.job_id;
+  out.state = record.state;
+  out.request = record.request;
+  out.end_effective = record.end_effective;
+  out.buckets_total = record.buckets_total;
+  out.buckets_impossible = record.buckets_impossible;
+  out.samples = record.samples;
+  out.errors = record.errors;
+  out.last_error = record.last_error;
+  out.last_error_at = record.last_error_at;
+  out.created_at = record.created_at;
+  out.finished_at = record.finished_at;
+  out.chunk = item.chunk > Duration::zero() ? item.chunk : record.request.chunk.value_or(Duration::zero());
+  const Job* job = parts.registry.find(record.tenant, record.job_id);
+  const Duration granularity = job == nullptr ? Duration{1} : job->spec.engine.granularity;
+  const std::uint64_t left = job == nullptr ? 0 : record.todo.count(granularity);
+  out.buckets_done = record.buckets_total - std::min(record.buckets_total, left);
+  const bool runs = record.state == BackfillState::queued || record.state == BackfillState::running;
+  if (runs && !item.wait.why.empty()) {
+    out.state = BackfillState::waiting;
+    out.last_error = item.wait.why;
+  }
+  if (item.steps.size() < 2 || !runs) {
+    return out;
+  }
+  const std::chrono::duration<double> took = item.steps.back().at - item.steps.front().at;
+  std::uint64_t samples = 0;
+  std::uint64_t buckets = 0;
+  for (std::size_t i = 1; i < item.steps.size(); ++i) {
+    samples += item.steps[i].samples;
+    buckets += item.steps[i].buckets;
+  }
+  if (took.count() > 0 && buckets > 0) {
+    out.samples_per_second = static_cast<double>(samples) / took.count();
+    const double seconds = static_cast<double>(left) * took.count() / static_cast<double>(buckets);
+    out.eta = Duration{static_cast<std::int64_t>(seconds * 1000)};
+  }
+  return out;
+}
+
+asio::awaitable<Outcome<AddedBackfill>> BackfillLane::add(std::string tenant, std::string job_id,
+                                                          std::string json) {
+  co_return co_await impl_->add(std::move(tenant), std::move(job_id), std::move(json));
+}
+
+asio::awaitable<Outcome<BackfillStatus>> BackfillLane::steer(std::string tenant, std::string job_id,
+                                                             std::string id, Steer steer) {
+  co_return co_await impl_->steer(std::move(tenant), std::move(job_id), std::move(id), steer);
+}
+
+std::vector<BackfillStatus> BackfillLane::list(const std::string& tenant, const std::string& job_id,
+                                               const std::string& after, std::size_t limit) const {
+  std::vector<const BackfillItem*> items;
+  for (const auto& [id, item] : impl_->backfills) {
+    if (id.first == job_id && item.record.tenant == tenant) {
+      items.push_back(&item);
+    }
+  }
+  std::sort(items.begin(), items.end(), [](const BackfillItem* a, const BackfillItem* b) {
+    return order_of(a->record) < order_of(b->record);
+  });
+  if (!after.empty()) {
+    const auto last = std::find_if(items.begin(), items.end(),
+                                   [&](const BackfillItem* item) { return item->record.id == after; });
+    items.erase(items.begin(), last == items.end() ? last : last + 1);
+  }
+  std::vector<BackfillStatus> page;
+  for (const BackfillItem* item : items) {
+    if (page.size() == limit) {
+      break;
+    }
+    page.push_back(impl_->status(*item));
+  }
+  return page;
+}
+
+std::optional<BackfillStatus> BackfillLane::find(const std::string& tenant, const std::string& job_id,
+                                                 const std::string& id) const {
+  const auto found = impl_->backfills.find({job_id, id});
+  if (found == impl_->backfills.end() || found->second.record.tenant != tenant) {
+    return std::nullopt;
+  }
+  return impl_->status(found->second);
+}
+
+std::vector<GapStatus> BackfillLane::gaps(const Job& job, std::size_t skip, std::size_t limit) const {
+  std::vector<GapStatus> page;
+  const auto found = impl_->gap_items.find({job.tenant, job.stream_id});
+  if (found == impl_->gap_items.end()) {
+    return page;
+  }
+  for (const auto& [key, item] : found->second) {  // by (from, scope), as the keys are
+    const GapEntry& entry = item.entry;
+    if (!entry.job_id.empty() && entry.job_id != job.id) {
+      continue;
+    }
+    if (skip > 0) {
+      skip -= 1;
+      continue;
+    }
+    if (page.size() == limit) {
+      break;
+    }
+    GapStatus gap;
+    gap.scope = entry.gap.scope;
+    gap.range = entry.gap.range;
+    gap.state = entry.state;
+    gap.reason = entry.reason.empty() ? "the live lane had no complete answer in time" : entry.reason;
+    gap.cells = entry.cells_seen;
+    gap.attempts = entry.attempts;
+    gap.last_error = item.wait.why.empty() ? entry.last_error : item.wait.why;
+    gap.noticed_at = entry.noticed_at;
+    gap.closed_at = entry.closed_at;
+    page.push_back(std::move(gap));
+  }
+  return page;
+}
+
+GapCounts BackfillLane::gap_counts(const Job& job) const {
+  GapCounts counts;
+  const auto found = impl_->gap_items.find({job.tenant, job.stream_id});
+  if (found == impl_->gap_items.end()) {
+    return counts;
+  }
+  for (const auto& [key, item] : found->second) {
+    const GapEntry& entry = item.entry;
+    if (!entry.job_id.empty() && entry.job_id != job.id) {
+      continue;
+    }
+    counts.by_state[entry.state] += 1;
+    const bool waits = entry.state == GapState::open || entry.state == GapState::scheduled;
+    if (waits && (!counts.oldest || entry.gap.range.from < *counts.oldest)) {
+      counts.oldest = entry.gap.range.from;
+    }
+  }
+  return counts;
+}
+
+}  // namespace settle::runner

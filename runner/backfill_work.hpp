@@ -1,0 +1,51 @@
+// runner/backfill_work.hpp: from one answer of a source to the batch of one chunk. Runs in the pool.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/plan/closed_history.hpp"
+#include "runner/job.hpp"
+#include "runner/store.hpp"
+
+namespace settle::runner {
+
+/// One job whose output gets what the chunk brings.
+struct FillTarget {
+  std::string job_id;
+  JobSpec spec;
+  engine::TimeRange range;  // of the chunk, the part that is this job's
+};
+
+struct ChunkWork {
+  std::string tenant;
+  std::string stream_id;
+  engine::EngineOptions options;
+  engine::TimeRange range;
+  engine::Time now;   // source time
+  engine::Time wall;  // wall time
+  std::optional<std::string> scope;  // only what this scope reports; none: all
+  std::vector<engine::GapCell> cells;  // what the live lane gave up; numbers are the stream's
+  std::vector<FillTarget> targets;
+  bool search = false;  // what was sent before is looked up in the ledgers
+};
+
+struct ChunkDone {
+  WriteBatch batch;  // ledger blocks and names
+  std::vector<engine::ClosedHistory::Scope> scopes;
+  bool limited = false;
+  engine::EngineStats stats;
+  std::uint64_t samples = 0;
+  std::uint64_t points = 0;  // final values that the source gave
+  std::uint64_t held_back = 0;
+  std::map<std::string, std::uint64_t> rows_by_sink;
+  std::map<engine::Reason, std::uint64_t> reasons;
+  engine::Ranges lost;
+};
+
+[[nodiscard]] ChunkDone work_chunk(const Store& store, const engine::Answer& answer, const ChunkWork& work);
+
+}  // namespace settle::runner
