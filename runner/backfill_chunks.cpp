@@ -49,11 +49,11 @@ void judge_scope(const engine::ClosedHistory::Scope& scope, TimeRange range, eng
   later.keep({engine::floor_to(scope.reached, granularity), range.to});
   missing.remove(later);
   if (!missing.empty()) {
-    verdict.missing.push_back({.scope = scope.name,
-                               .buckets = missing,
-                               .why = Unanswered::Why::not_covered,
-                               .detail = "scope " + scope.name + ": the source does not cover " +
-                                         at(missing.list().front().from)});
+    verdict.missing.push_back(
+        {.scope = scope.name,
+         .buckets = missing,
+         .why = Unanswered::Why::not_covered,
+         .detail = "scope " + scope.name + ": the source does not cover " + at(missing.list().front().from)});
   }
   if (!later.empty()) {
     verdict.missing.push_back(
@@ -74,12 +74,12 @@ Verdict judge_chunk(std::span<const engine::ClosedHistory::Scope> scopes,
   for (const fetchers::ScopeFailure& failure : failures) {
     const bool large = failure.failure == fetchers::FetchFailure::too_large;
     verdict.too_large = verdict.too_large || large;
-    verdict.missing.push_back(
-        {.scope = failure.scope,
-         .buckets = Ranges{range},
-         .why = large ? Unanswered::Why::truncated : Unanswered::Why::failed,
-         .detail = "scope " + failure.scope + ": " +
-                   std::string{fetchers::failure_text(failure.failure)} + ": " + failure.detail});
+    verdict.missing.push_back({.scope = failure.scope,
+                               .buckets = Ranges{range},
+                               .why = large ? Unanswered::Why::truncated : Unanswered::Why::failed,
+                               .detail = "scope " + failure.scope + ": " +
+                                         std::string{fetchers::failure_text(failure.failure)} + ": " +
+                                         failure.detail});
   }
   for (const engine::ClosedHistory::Scope& scope : scopes) {
     judge_scope(scope, range, granularity, verdict);
@@ -112,13 +112,12 @@ BackfillLane::Impl::Asked BackfillLane::Impl::ask_chunk(BackfillItem& item, cons
   const double live_series = status == nullptr ? 1 : std::max<double>(1, static_cast<double>(status->series));
   const double wanted = request.rate ? std::min(options.samples_per_chunk, *request.rate * kRateSeconds)
                                      : options.samples_per_chunk;
-  const engine::Duration length =
-      engine::choose_chunk({.granularity = stream.engine.granularity,
-                            .asked = request.chunk,
-                            .samples_per_bucket = std::max(item.samples_per_bucket.value_or(live_series),
-                                                           live_series / kSparsest),
-                            .samples_wanted = wanted,
-                            .longest = item.longest});
+  const engine::Duration length = engine::choose_chunk(
+      {.granularity = stream.engine.granularity,
+       .asked = request.chunk,
+       .samples_per_bucket = std::max(item.samples_per_bucket.value_or(live_series), live_series / kSparsest),
+       .samples_wanted = wanted,
+       .longest = item.longest});
   item.chunk = length;
   Asked asked = ask(stream, engine::next_chunk(item.record.todo, length, stream.engine.granularity));
   asked.work.targets.push_back({.job_id = job.id, .spec = job.spec, .range = asked.work.range});
@@ -180,7 +179,8 @@ bool BackfillLane::Impl::accept(BackfillItem& item, const Verdict& verdict, Time
     }
   }
   if (!verdict.spoke) {
-    return note(verdict.missing.empty() ? "the source answered for no scope" : verdict.missing.front().detail);
+    return note(verdict.missing.empty() ? "the source answered for no scope"
+                                        : verdict.missing.front().detail);
   }
   const auto patient = [&](const Unanswered& one) {
     return one.why == Unanswered::Why::not_reached ||
@@ -298,7 +298,8 @@ asio::awaitable<void> BackfillLane::Impl::commit_chunk(BackfillId id, TimeRange 
   item.record = std::move(record);
   item.wait = {};
   // Falls slowly: after an empty stretch the next chunk must not be too large to hold.
-  const double now_seen = static_cast<double>(done.points) / static_cast<double>(std::max<std::uint64_t>(buckets, 1));
+  const double now_seen =
+      static_cast<double>(done.points) / static_cast<double>(std::max<std::uint64_t>(buckets, 1));
   item.samples_per_bucket = std::max(now_seen, item.samples_per_bucket.value_or(0) / 2);
   if (item.longest) {
     *item.longest *= 2;

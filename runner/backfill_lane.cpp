@@ -31,7 +31,8 @@ constexpr int kRebuildsMax = 5;
 /// Doubles with every failure, up to the longest, and a random part of it, the same in every run.
 milliseconds backoff(const BackfillOptions& options, std::uint32_t attempts, const std::string& id) {
   const std::uint32_t doublings = std::min(attempts == 0 ? 0 : attempts - 1, 20u);
-  const milliseconds whole = std::min(options.backoff_min * (std::int64_t{1} << doublings), options.backoff_max);
+  const milliseconds whole =
+      std::min(options.backoff_min * (std::int64_t{1} << doublings), options.backoff_max);
   const std::uint64_t random = XXH3_64bits_withSeed(id.data(), id.size(), attempts);
   return whole / 2 + milliseconds{static_cast<std::int64_t>(random % 1024) * (whole.count() / 2) / 1024};
 }
@@ -65,22 +66,21 @@ void BackfillLane::Impl::load_gaps(const GapStream& stream) {
   std::map<std::string, GapItem>& items = gap_items[stream];
   std::map<std::string, GapItem> found;
   const std::string prefix = key_of(stream.first, stream.second);
-  parts.store.read().scan(Table::gaps, prefix, prefix_end(prefix),
-                          [&](std::string_view key, std::string_view bytes) {
-                            engine::Result<GapEntry> entry = decode_gap(bytes);
-                            if (!entry) {
-                              spdlog::error("event=gap_unreadable stream={} error={:?}", stream.second,
-                                            entry.error().detail);
-                              return true;
-                            }
-                            GapItem& item = found[std::string{key}];
-                            if (const auto known = items.find(std::string{key}); known != items.end()) {
-                              item = known->second;
-                            }
-                            item.entry = *std::move(entry);
-                            item.entry.gap.cells.clear();
-                            return true;
-                          });
+  parts.store.read().scan(
+      Table::gaps, prefix, prefix_end(prefix), [&](std::string_view key, std::string_view bytes) {
+        engine::Result<GapEntry> entry = decode_gap(bytes);
+        if (!entry) {
+          spdlog::error("event=gap_unreadable stream={} error={:?}", stream.second, entry.error().detail);
+          return true;
+        }
+        GapItem& item = found[std::string{key}];
+        if (const auto known = items.find(std::string{key}); known != items.end()) {
+          item = known->second;
+        }
+        item.entry = *std::move(entry);
+        item.entry.gap.cells.clear();
+        return true;
+      });
   items = std::move(found);
 }
 
@@ -96,7 +96,8 @@ std::vector<const Job*> BackfillLane::Impl::jobs_of(const Stream& stream) const 
 
 std::optional<Time> BackfillLane::Impl::served_from(const Job& job) const {
   const ReadTransaction view = parts.store.read();
-  const auto mark = view.get(Table::meta, served_prefix(job.tenant, job.stream_id) + output_identity(job.spec));
+  const auto mark =
+      view.get(Table::meta, served_prefix(job.tenant, job.stream_id) + output_identity(job.spec));
   if (!mark) {
     return std::nullopt;
   }
@@ -268,12 +269,13 @@ void BackfillLane::Impl::kick() {
 }
 
 asio::awaitable<bool> BackfillLane::Impl::commit(WriteBatch batch, GapStream of,
-                                                std::vector<std::string> job_ids, std::string* why) {
+                                                 std::vector<std::string> job_ids, std::string* why) {
   for (int tries = 0; tries < kRebuildsMax; ++tries) {
     const Stream* stream = parts.registry.find_stream(of.first, of.second);
-    const bool all_there = stream != nullptr && std::all_of(job_ids.begin(), job_ids.end(), [&](const auto& id) {
-      return parts.registry.find(of.first, id) != nullptr;
-    });
+    const bool all_there =
+        stream != nullptr && std::all_of(job_ids.begin(), job_ids.end(), [&](const auto& id) {
+          return parts.registry.find(of.first, id) != nullptr;
+        });
     if (!all_there) {
       *why = "a job was deleted meanwhile";
       co_return false;
@@ -311,7 +313,8 @@ asio::awaitable<void> BackfillLane::Impl::prune() {
   const Time source = parts.clocks.source_now();
   std::vector<BackfillId> gone;
   for (const auto& [id, item] : backfills) {
-    if (is_over(item.record.state) && item.record.finished_at && *item.record.finished_at + options.keep < wall) {
+    if (is_over(item.record.state) && item.record.finished_at &&
+        *item.record.finished_at + options.keep < wall) {
       batch.erase(Table::backfills, backfill_key(item.record));
       gone.push_back(id);
     }

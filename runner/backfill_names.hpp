@@ -1,7 +1,7 @@
 // runner/backfill_names.hpp: the numbers of series in the backfill lane's blocks.
 //
-// The lane names series under a stream id of its own, "<stream>#b", so that it never has to ask the engine for
-// a number and never takes one of its. The number is a hash of the text; a text whose number is taken by
+// The lane names series under a stream id of its own, "<stream>#b", so that it never has to ask the engine
+// for a number and never takes one of its. The number is a hash of the text; a text whose number is taken by
 // another gets the next free one. The texts live in Table::retired_series with the time of their last use:
 // no engine loads them, and retention forgets them when the ledger that names them is gone.
 #pragma once

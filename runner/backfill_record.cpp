@@ -93,8 +93,8 @@ std::string encode_backfill(const BackfillRecord& record) {
     write_time(out, range.to);
   }
   out.byte(record.served ? 1 : 0);
-  for (const std::uint64_t count : {record.buckets_total, record.buckets_impossible, record.samples,
-                                    record.held_back, record.errors}) {
+  for (const std::uint64_t count :
+       {record.buckets_total, record.buckets_impossible, record.samples, record.held_back, record.errors}) {
     out.varint(count);
   }
   out.text(record.last_error);

@@ -22,8 +22,8 @@ struct BackfillRecord {
   BackfillState state = BackfillState::queued;  // never `waiting`
   BackfillRequest request;
   engine::Time end_effective;
-  engine::Ranges todo;   // what is left; the chunk in hand is its beginning
-  bool served = false;   // the live lane had served the job when `todo` was made
+  engine::Ranges todo;  // what is left; the chunk in hand is its beginning
+  bool served = false;  // the live lane had served the job when `todo` was made
   std::uint64_t buckets_total = 0;
   std::uint64_t buckets_impossible = 0;
   std::uint64_t samples = 0;

@@ -58,9 +58,10 @@ std::optional<Refusal> BackfillLane::Impl::refuse(const Job& job, const Backfill
   if (job.spec.engine.output == engine::Output::counter) {
     return Refusal{.kind = Refusal::Kind::conflict,
                    .field = "output",
-                   .detail = "the totals of a counter start where its live lane started, and history before "
-                             "that would raise every total that went out: post another job for the same query "
-                             "with \"output\": \"gauge\" and another \"record\", and backfill that",
+                   .detail =
+                       "the totals of a counter start where its live lane started, and history before "
+                       "that would raise every total that went out: post another job for the same query "
+                       "with \"output\": \"gauge\" and another \"record\", and backfill that",
                    .job_id = job.id};
   }
   if (request.range.from >= live_from) {
@@ -100,7 +101,10 @@ BackfillRecord BackfillLane::Impl::draft(const Job& job, const BackfillRequest& 
     }
   }
   engine::BackfillPlan plan = engine::plan_backfill(ask);
-  BackfillRecord record{.tenant = job.tenant, .job_id = job.id, .id = {}, .stream_id = job.stream_id};
+  BackfillRecord record;
+  record.tenant = job.tenant;
+  record.job_id = job.id;
+  record.stream_id = job.stream_id;
   const std::string seed = parts.store.writer_id() + std::to_string(++made);
   const XXH64_hash_t hash = XXH3_64bits(seed.data(), seed.size());
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -140,8 +144,8 @@ asio::awaitable<Outcome<AddedBackfill>> BackfillLane::Impl::add(std::string tena
   }
   for (const auto& [id, item] : backfills) {
     const BackfillRecord& held = item.record;
-    const bool counts = request->force ? !is_over(held.state)
-                                       : !is_over(held.state) || held.state == BackfillState::done;
+    const bool counts =
+        request->force ? !is_over(held.state) : !is_over(held.state) || held.state == BackfillState::done;
     if (id.first == job_id && counts && same_request(held.request, *request)) {
       co_return AddedBackfill{.created = false, .status = status(item)};
     }

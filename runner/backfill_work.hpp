@@ -25,9 +25,9 @@ struct ChunkWork {
   std::string stream_id;
   engine::EngineOptions options;
   engine::TimeRange range;
-  engine::Time now;   // source time
-  engine::Time wall;  // wall time
-  std::optional<std::string> scope;  // only what this scope reports; none: all
+  engine::Time now;                    // source time
+  engine::Time wall;                   // wall time
+  std::optional<std::string> scope;    // only what this scope reports; none: all
   std::vector<engine::GapCell> cells;  // what the live lane gave up; numbers are the stream's
   std::vector<FillTarget> targets;
   bool search = false;  // what was sent before is looked up in the ledgers

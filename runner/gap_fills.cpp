@@ -179,7 +179,7 @@ asio::awaitable<void> BackfillLane::Impl::close_part(GapStream of, std::string k
     for (const TimeRange& range : (is_lost ? lost : filled).list()) {
       GapEntry part = closed;
       part.gap.range = range;
-      if (is_lost) {
+      if (is_lost && part.state == GapState::filled) {
         part.state = GapState::impossible;
         part.reason = kLost;
       }
@@ -255,12 +255,22 @@ asio::awaitable<void> BackfillLane::Impl::note_attempt(GapStream of, std::string
     if (stream == nullptr) {
       co_return;
     }
+    // As if the source said that it has nothing: what was seen and never went out does so now.
+    engine::Answer nothing;
+    engine::ScopeAnswer& silent = nothing.scopes.emplace_back();
+    silent.scope = entry.gap.scope;
+    silent.covered = range;
     ChunkWork work = ask(*stream, range).work;
     work.targets = targets_of(entry, *stream);
+    work.scope = entry.gap.scope;
+    GapEntry rest = entry;
+    work.cells = take_cells(rest, range);
+    work.search = true;
+    auto digest = [this, &nothing, &work] { return work_chunk(parts.store, nothing, work); };
+    ChunkDone last = co_await run_on(parts.pool, std::move(digest));
     GapEntry closed = cut_off(entry, range);
     closed.state = GapState::impossible;
     closed.reason = gone ? kLost : "given up: " + why.detail;
-    ChunkDone last;
     co_await close_part(of, key, std::move(entry), std::move(last), std::move(closed));
     co_return;
   }

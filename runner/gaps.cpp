@@ -115,8 +115,9 @@ engine::Result<GapEntry> decode_gap(std::string_view bytes) {
     entry.last_error = std::string{in.text()};
     entry.closed_at = read_time(in);
   }
-  const bool known_state = state >= static_cast<std::uint8_t>(GapState::open) &&
-                           state <= static_cast<std::uint8_t>(version == 1 ? GapState::open : GapState::impossible);
+  const bool known_state =
+      state >= static_cast<std::uint8_t>(GapState::open) &&
+      state <= static_cast<std::uint8_t>(version == 1 ? GapState::open : GapState::impossible);
   if (!in.done() || !known_state) {
     return engine::corrupt("gap entry: " + std::to_string(bytes.size()) + " bytes that do not decode");
   }

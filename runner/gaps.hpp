@@ -17,12 +17,12 @@ struct GapEntry {
   GapState state = GapState::open;
   engine::Gap gap;          // its cells go when it is closed
   engine::Time noticed_at;  // source time
-  std::string job_id;       // left by a backfill of this job; "": by the live lane, for all jobs it served
-  std::string reason;
+  std::string job_id = {};  // left by a backfill of this job; "": by the live lane, for all jobs it served
+  std::string reason = {};
   std::uint64_t cells_seen = 0;  // how many the gap had
   std::uint32_t attempts = 0;
-  std::string last_error;
-  std::optional<engine::Time> closed_at;  // source time
+  std::string last_error = {};
+  std::optional<engine::Time> closed_at = {};  // source time
 };
 
 [[nodiscard]] std::string encode_gap(const GapEntry& entry);

@@ -35,7 +35,8 @@ Runner::Impl::Impl(asio::any_io_executor on_loop, asio::thread_pool& on_pool, St
       options(std::move(with)),
       registry(in_store, by_clocks, options.job_grace),
       scheduler(on_loop, by_clocks, registry, options.fetches_max,
-                [this](const Stream& stream) { return why_paused(stream); }) {}
+                [this](const Stream& stream) { return why_paused(stream); }),
+      backfills(backfill_parts(), options.backfill) {}
 
 std::string Runner::Impl::why_paused(const Stream& stream) const {
   if (store.fill() >= kStoreFillMax) {
@@ -85,7 +86,9 @@ void Runner::Impl::start_stream(const Stream& stream, engine::Engine engine, Str
       .clocks = clocks,
       .metrics = metrics,
       .pool = pool,
-      .committed = [this](const std::string& name, std::uint64_t rows) { committed(name, rows); }};
+      .committed = [this](const std::string& name, std::uint64_t rows) { committed(name, rows); },
+      .gaps_added = [this](const std::string& tenant,
+                           const std::string& id) { backfills.gaps_added(tenant, id); }};
   auto made = std::make_unique<StreamRunner>(std::move(parts), std::move(fetcher), stream.tenant, stream.id,
                                              std::move(engine), std::move(log));
   scheduler.add(stream, std::move(made), at_once);
@@ -154,6 +157,9 @@ engine::Result<void> Runner::load() {
       return loaded;
     }
   }
+  if (engine::Result<void> loaded = self.backfills.load(); !loaded) {
+    return loaded;
+  }
   self.registry.on_change({.stream_changed = [&self](const Stream& stream) { self.stream_changed(stream); },
                            .stream_rests =
                                [&self](const std::string& tenant, const std::string& id) {
@@ -213,6 +219,8 @@ asio::awaitable<void> Runner::run() {
   }
   self.running += 1;
   asio::co_spawn(self.loop, counted(self.maintain(), self.running), asio::detached);
+  self.running += 1;
+  asio::co_spawn(self.loop, counted(self.backfills.run(), self.running), asio::detached);
   co_await self.scheduler.run();
   while (self.running > 0) {
     co_await wait_a_moment();
@@ -222,6 +230,7 @@ asio::awaitable<void> Runner::run() {
 void Runner::stop() {
   impl_->stopped = true;
   impl_->scheduler.stop();
+  impl_->backfills.stop();
   for (auto& [name, part] : impl_->sinks) {
     part.pump->stop();
   }
@@ -229,7 +238,7 @@ void Runner::stop() {
 }
 
 bool Runner::at_rest() const {
-  if (impl_->scheduler.ticking() > 0) {
+  if (impl_->scheduler.ticking() > 0 || !impl_->backfills.at_rest()) {
     return false;
   }
   for (const auto& [name, part] : impl_->sinks) {

@@ -17,6 +17,7 @@
 
 #include "engine/result.hpp"
 #include "fetchers/fetcher.hpp"
+#include "runner/backfill_lane.hpp"
 #include "runner/clocks.hpp"
 #include "runner/pump.hpp"
 #include "runner/service.hpp"
@@ -35,6 +36,7 @@ struct RunnerOptions {
   std::chrono::milliseconds keep_ledger{std::chrono::hours{24 * 30}};
   std::chrono::milliseconds keep_dead_letters{std::chrono::hours{24 * 7}};
   std::uint64_t dead_letter_bytes_max = 1ull << 30;
+  BackfillOptions backfill = {};
 };
 
 struct SourceEntry {

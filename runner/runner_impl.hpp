@@ -10,6 +10,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "runner/backfill_lane.hpp"
 #include "runner/metrics.hpp"
 #include "runner/registry.hpp"
 #include "runner/runner.hpp"
@@ -89,6 +90,11 @@ struct Runner::Impl final : Service, JobContext {
   void committed(const std::string& sink, std::uint64_t rows);
   [[nodiscard]] const StreamStatus* stream_status(const Job& job) const;
 
+  // runner_lanes.cpp
+  [[nodiscard]] BackfillLane::Parts backfill_parts();
+  [[nodiscard]] std::string why_no_backfill(const Job& job) const;
+  void backfilled(const std::string& sink, std::uint64_t rows);
+
   // retention.cpp
   boost::asio::awaitable<void> maintain();
   boost::asio::awaitable<void> maintain_once();
@@ -103,6 +109,7 @@ struct Runner::Impl final : Service, JobContext {
   std::map<std::string, SourcePart> sources;
   std::map<std::string, SinkPart> sinks;
   Scheduler scheduler;
+  BackfillLane backfills;
   bool stopped = false;
   std::size_t running = 0;  // pumps and maintenance at work
 };

@@ -46,25 +46,75 @@ Refusal not_yet() {
 }
 }  // namespace
 
-asio::awaitable<Outcome<AddedBackfill>> Runner::Impl::add_backfill(std::string, std::string, std::string) {
-  co_return not_yet();
+asio::awaitable<Outcome<AddedBackfill>> Runner::Impl::add_backfill(std::string tenant, std::string job_id,
+                                                                   std::string json) {
+  co_return co_await backfills.add(std::move(tenant), std::move(job_id), std::move(json));
 }
-std::vector<BackfillStatus> Runner::Impl::list_backfills(const std::string&, const std::string&,
-                                                         const std::string&, std::size_t) const {
-  return {};
+
+std::vector<BackfillStatus> Runner::Impl::list_backfills(const std::string& tenant, const std::string& job_id,
+                                                         const std::string& after, std::size_t limit) const {
+  return backfills.list(tenant, job_id, after, limit);
 }
-std::optional<BackfillStatus> Runner::Impl::find_backfill(const std::string&, const std::string&,
-                                                          const std::string&) const {
-  return {};
+
+std::optional<BackfillStatus> Runner::Impl::find_backfill(const std::string& tenant,
+                                                          const std::string& job_id,
+                                                          const std::string& id) const {
+  return backfills.find(tenant, job_id, id);
 }
-asio::awaitable<Outcome<BackfillStatus>> Runner::Impl::steer_backfill(std::string, std::string, std::string,
-                                                                      Steer) {
-  co_return not_yet();
+
+asio::awaitable<Outcome<BackfillStatus>> Runner::Impl::steer_backfill(std::string tenant, std::string job_id,
+                                                                      std::string id, Steer steer) {
+  co_return co_await backfills.steer(std::move(tenant), std::move(job_id), std::move(id), steer);
 }
-std::vector<GapStatus> Runner::Impl::gaps(const std::string&, const std::string&, std::size_t,
-                                          std::size_t) const {
-  return {};
+
+std::vector<GapStatus> Runner::Impl::gaps(const std::string& tenant, const std::string& job_id,
+                                          std::size_t skip, std::size_t limit) const {
+  const Job* job = registry.find(tenant, job_id);
+  return job == nullptr ? std::vector<GapStatus>{} : backfills.gaps(*job, skip, limit);
 }
+
+/// What the backfill lane needs of the runner.
+BackfillLane::Parts Runner::Impl::backfill_parts() {
+  return {
+      .loop = loop,
+      .pool = pool,
+      .store = store,
+      .registry = registry,
+      .clocks = clocks,
+      .metrics = metrics,
+      .source = [this](const std::string& name) -> std::shared_ptr<fetchers::Fetcher> {
+        const auto found = sources.find(name);
+        return found == sources.end() ? nullptr : found->second.fetcher;
+      },
+      .stream_status = [this](const std::string& tenant, const std::string& stream) -> const StreamStatus* {
+        const StreamRunner* runner = scheduler.find({tenant, stream});
+        return runner == nullptr ? nullptr : &runner->status();
+      },
+      .why_wait = [this](const Job& job) { return why_no_backfill(job); },
+      .live_is_busy = [this] { return scheduler.ticking() >= options.fetches_max; },
+      .sink =
+          [this](const std::string& name) {
+            const auto found = sinks.find(name);
+            if (found == sinks.end()) {
+              return sinks::Capabilities{};
+            }
+            const PumpStatus status = found->second.pump->status();
+            return status.health && status.health->reachable ? status.health->capabilities
+                                                             : found->second.sink->capabilities();
+          },
+      .committed = [this](const std::string& name, std::uint64_t rows) { backfilled(name, rows); }};
+}
+
+std::string Runner::Impl::why_no_backfill(const Job& job) const {
+  const Stream* stream = registry.find_stream(job.tenant, job.stream_id);
+  if (stream == nullptr) {
+    return "its stream is gone";
+  }
+  return why_paused(*stream);
+}
+
+void Runner::Impl::backfilled(const std::string& /*sink*/, std::uint64_t /*rows*/) {}
+
 asio::awaitable<Outcome<VerifyReport>> Runner::Impl::verify(std::string, std::string, engine::TimeRange,
                                                             std::size_t) {
   co_return not_yet();

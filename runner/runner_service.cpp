@@ -62,7 +62,11 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   out.frontier = status->frontier;
   out.live_from = status->live_from;
   out.unpropagated = status->stats.unpropagated;
-  out.gaps_open = status->gaps;
+  const GapCounts gaps = backfills.gap_counts(job);
+  for (const auto& [state, count] : gaps.by_state) {
+    const bool is_open = state == GapState::open || state == GapState::scheduled;
+    out.gaps_open += is_open ? count : 0;
+  }
   out.next_tick = scheduler.next_tick(key);
   const auto samples = status->samples_by_job.find(job.id);
   out.samples = samples == status->samples_by_job.end() ? 0 : samples->second;

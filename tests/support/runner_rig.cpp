@@ -185,6 +185,20 @@ runner::Outcome<runner::Added> RunnerRig::post(const std::string& json, bool rep
   return added;
 }
 
+runner::Outcome<runner::AddedBackfill> RunnerRig::backfill(const std::string& job_id,
+                                                           const std::string& json) {
+  auto added = parts_->wait_for(service().add_backfill("default", job_id, json));
+  settle_down();
+  return added;
+}
+
+runner::Outcome<runner::BackfillStatus> RunnerRig::steer(const std::string& job_id, const std::string& id,
+                                                         runner::Steer steer) {
+  auto steered = parts_->wait_for(service().steer_backfill("default", job_id, id, steer));
+  settle_down();
+  return steered;
+}
+
 runner::Outcome<std::vector<std::string>> RunnerRig::reload(const Script& script,
                                                             std::vector<std::string> jobs) {
   std::vector<runner::SourceEntry> sources(1);

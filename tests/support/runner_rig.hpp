@@ -42,6 +42,10 @@ class RunnerRig {
   /// Moves the clocks in steps of `step` and lets everything come to rest after each.
   void pass(std::chrono::milliseconds time, std::chrono::milliseconds step = std::chrono::seconds{1});
   [[nodiscard]] runner::Outcome<runner::Added> post(const std::string& json, bool replace = false);
+  [[nodiscard]] runner::Outcome<runner::AddedBackfill> backfill(const std::string& job_id,
+                                                                const std::string& json);
+  [[nodiscard]] runner::Outcome<runner::BackfillStatus> steer(const std::string& job_id,
+                                                              const std::string& id, runner::Steer steer);
   /// As SIGHUP does, with another script for the source.
   [[nodiscard]] runner::Outcome<std::vector<std::string>> reload(const Script& script,
                                                                  std::vector<std::string> jobs);
