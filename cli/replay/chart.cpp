@@ -22,15 +22,24 @@ constexpr double kCharWidth = 6.5;
 constexpr double kLabelHeight = 13;
 constexpr double kMark = 5;
 
+/// No variables: not every viewer knows them.
 constexpr std::string_view kStyle = R"(<style>
+text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+.title{font-size:17px;font-weight:600}
 .bg{fill:#ffffff}.ink{fill:#1b2733}.soft{fill:#5c6b7a}.grid{stroke:#e3e8ee}.axis{stroke:#9aa7b4}
-.consecutive{--c:#c2570c}.fixed{--c:#4666b0}.learned{--c:#0b7a5b}
-@media (prefers-color-scheme:dark){.bg{fill:#12181f}.ink{fill:#e6edf3}.soft{fill:#9aa9b8}.grid{stroke:#26303b}
-.axis{stroke:#5a6875}.consecutive{--c:#f0934a}.fixed{--c:#8fabf2}.learned{--c:#43cfa0}}
-text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}.title{font-size:17px;font-weight:600}
-.mark{fill:var(--c)}.hollow{fill:none;stroke:var(--c);stroke-width:1.8}.label{fill:var(--c)}
-.line{fill:none;stroke:var(--c);stroke-width:1.5;opacity:.5}.whisker{stroke:var(--c);stroke-width:1.2;opacity:.45}
-.target{stroke:var(--c);stroke-dasharray:5 4;opacity:.8}
+.hollow,.line{fill:none}.hollow{stroke-width:1.8}.line{stroke-width:1.5;opacity:.5}
+.whisker{stroke-width:1.2;opacity:.45}.target{stroke-dasharray:5 4;opacity:.8}
+.consecutive .mark,.consecutive .label{fill:#b5500a}.consecutive .line,.consecutive .whisker{stroke:#b5500a}
+.fixed .mark,.fixed .label{fill:#4666b0}.fixed .line,.fixed .whisker{stroke:#4666b0}
+.learned .mark,.learned .label{fill:#0b7a5b}
+.learned .line,.learned .whisker,.learned .hollow,.learned .target{stroke:#0b7a5b}
+@media (prefers-color-scheme:dark){
+.bg{fill:#12181f}.ink{fill:#e6edf3}.soft{fill:#9aa9b8}.grid{stroke:#26303b}.axis{stroke:#5a6875}
+.consecutive .mark,.consecutive .label{fill:#f0934a}.consecutive .line,.consecutive .whisker{stroke:#f0934a}
+.fixed .mark,.fixed .label{fill:#8fabf2}.fixed .line,.fixed .whisker{stroke:#8fabf2}
+.learned .mark,.learned .label{fill:#43cfa0}
+.learned .line,.learned .whisker,.learned .hollow,.learned .target{stroke:#43cfa0}
+}
 </style>
 )";
 
@@ -205,10 +214,10 @@ std::string draw_curve(std::string_view family, const std::vector<Point>& points
   }
   if (path.size() < 2) return "";
   std::sort(path.begin(), path.end());
-  std::string svg = "<polyline class=\"line " + std::string(family) + "\" points=\"";
+  std::string svg = "<g class=\"" + std::string(family) + "\"><polyline class=\"line\" points=\"";
   for (const auto& [x, y] : path) svg += number(x) + "," + number(y) + " ";
   svg.back() = '"';
-  return svg + "/>\n";
+  return svg + "/></g>\n";
 }
 
 std::string draw_targets(const Comparison& comparison, const Scales& scales) {

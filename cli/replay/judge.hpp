@@ -41,7 +41,7 @@ class Judge {
  public:
   Judge(const ReplayOptions& options, engine::Time from) : options_(options), from_(from) {}
 
-  /// `frozen`: nothing changed in the source since the poll before.
+  /// `frozen`: the source stands still.
   void take(std::uint64_t key, const engine::Sample& sample, engine::Time at, bool frozen);
   /// Takes over what was emitted for one metric.
   void close(const Truth& truth);

@@ -7,7 +7,6 @@
 #include "cli/replay/judge.hpp"
 #include "cli/text_table.hpp"
 #include "engine/plan/schedule.hpp"
-#include "sinks/file_lines.hpp"
 
 namespace settle::cli {
 namespace {
@@ -94,11 +93,14 @@ class Lane {
 
 /// One metric of the trace; all lanes are polled at the same instants. Returns the number of polls.
 std::uint64_t replay_metric(const fetchers::TraceHistory& history, const engine::Selector& selector,
-                            const Span& span, Duration poll, std::vector<Lane>& lanes) {
+                            const Span& span, const ReplayOptions& options, std::vector<Lane>& lanes) {
+  const Duration poll = options.poll;
+  // A bucket is first asked for at its end: what it shows then may have been there a granularity earlier.
+  const Duration silence = options.engine.granularity + 2 * poll;
   std::uint64_t polls = 0;
   for (Time now = span.from; now <= span.to; now += poll) {
     ++polls;
-    const bool frozen = polls > 1 && !history.changed_between(now - poll, now);
+    const bool frozen = now - silence > span.from && !history.changed_between(now - silence, now);
     // Lanes whose engines own the same buckets ask the same: mostly all of them.
     std::optional<engine::TimeRange> asked;
     engine::Answer answer;
@@ -135,7 +137,7 @@ engine::Result<std::vector<ReplayFigures>> replay_all(const fetchers::TraceHisto
       engine.finality = policies[i];
       lanes.emplace_back(engine, span->first_bucket, truth, judges[i], i == 0 ? emissions : nullptr);
     }
-    polls += replay_metric(history, *selector, *span, options.poll, lanes);
+    polls += replay_metric(history, *selector, *span, options, lanes);
     for (Judge& judge : judges) judge.close(truth);
   }
   std::vector<ReplayFigures> figures;
@@ -181,18 +183,6 @@ std::string format_replay(const ReplayReport& report, const ReplayOptions& optio
          "\ncorrections: " + std::to_string(report.corrections) +
          "\nforced by ttl: " + std::to_string(report.forced) +
          "\nnever emitted: " + std::to_string(report.never_emitted) + "\n";
-}
-
-std::string replay_lines(const ReplayReport& report) {
-  std::string lines;
-  for (const Emission& emission : report.emissions) {
-    lines += sinks::encode_line({.series = emission.series,
-                                 .timestamp = emission.sample.bucket,
-                                 .value = emission.sample.value,
-                                 .revision = emission.sample.revision,
-                                 .reason = emission.sample.reason});
-  }
-  return lines;
 }
 
 }  // namespace settle::cli

@@ -38,8 +38,9 @@ struct ReplayFigures {
   std::uint64_t wrong_at_last = 0;   // nor was the last one
   double mean_error = 0;             // of the first emission: |it - the last value| / |the last value|
   std::uint64_t corrections = 0;
-  std::uint64_t forced = 0;         // by ttl
-  std::uint64_t frozen = 0;         // settled by a poll before which nothing at all changed in the source
+  std::uint64_t forced = 0;  // by ttl
+  /// Settled when nothing at all had changed in the source for a granularity and two polls.
+  std::uint64_t frozen = 0;
   std::uint64_t never_emitted = 0;  // (series, bucket) that the trace ends with and no emission has
 };
 
@@ -60,8 +61,6 @@ struct ReplayReport : ReplayFigures {
 
 /// The table of emissions and the summary.
 [[nodiscard]] std::string format_replay(const ReplayReport& report, const ReplayOptions& options);
-/// The emissions as the file sink writes them.
-[[nodiscard]] std::string replay_lines(const ReplayReport& report);
 
 /// Scope of trace lines that name none.
 inline constexpr const char* kReplayScope = "trace";

@@ -9,6 +9,7 @@
 
 #include "cli/replay/chart.hpp"
 #include "cli/replay/compare.hpp"
+#include "sinks/file_lines.hpp"
 
 namespace settle::cli {
 namespace {
@@ -83,6 +84,19 @@ engine::Result<std::string> chart_path(const ReplayArguments& arguments) {
     }
   }
   return path;
+}
+
+/// The emissions as the file sink writes them.
+std::string replay_lines(const ReplayReport& report) {
+  std::string lines;
+  for (const Emission& emission : report.emissions) {
+    lines += sinks::encode_line({.series = emission.series,
+                                 .timestamp = emission.sample.bucket,
+                                 .value = emission.sample.value,
+                                 .revision = emission.sample.revision,
+                                 .reason = emission.sample.reason});
+  }
+  return lines;
 }
 
 std::string trace_name(const ReplayArguments& arguments) {

@@ -1,0 +1,302 @@
+// bench/finality.cpp: the finality policies against each other on made-up sources, many seeds each; prints
+// the tables of docs/finality.md. scripts/finality runs it.
+//
+// Per shape: `learned` with and without tolerance; the fixed delay that reaches the same error with the least
+// age, searched over all multiples of the poll, both as Settle has it (behind the frontier gate) and as plain
+// age; consecutive:N with the gate and, as everybody else has it, without.
+#include "engine/stabilizer/finality.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "cli/replay/compare.hpp"
+#include "cli/replay/replay.hpp"
+#include "cli/replay/shapes.hpp"
+#include "fetchers/trace.hpp"
+
+namespace {
+
+using namespace settle;
+using namespace std::chrono_literals;
+using cli::ReplayFigures;
+using engine::Duration;
+using engine::Finality;
+using engine::Liveness;
+
+struct Arguments {
+  std::uint64_t seeds = 20;
+  std::uint32_t windows = 3000;
+  Duration poll = 15s;
+  Duration skip = 4h;
+  double target = 0.01;
+  double tolerance = 0.01;
+  std::vector<std::string> names;
+};
+
+using Histories = std::vector<std::unique_ptr<fetchers::TraceHistory>>;
+/// By seed, then by policy.
+using Runs = std::vector<std::vector<ReplayFigures>>;
+
+/// Calls `work` with 0 … count - 1 from all cores.
+void for_each_parallel(std::size_t count, const std::function<void(std::size_t)>& work) {
+  std::atomic<std::size_t> next = 0;
+  std::vector<std::jthread> threads;
+  for (unsigned i = 0; i < std::max(1u, std::thread::hardware_concurrency()); ++i) {
+    threads.emplace_back([&] {
+      for (std::size_t at = next++; at < count; at = next++) work(at);
+    });
+  }
+}
+
+Histories make_histories(const std::string& name, const Arguments& arguments) {
+  Histories made(arguments.seeds);
+  for_each_parallel(made.size(), [&](std::size_t i) {
+    auto shaped = cli::make_shape(name, {.seed = i + 1, .windows = arguments.windows});
+    made[i] = std::make_unique<fetchers::TraceHistory>(std::move(shaped->trace), cli::kReplayScope);
+  });
+  return made;
+}
+
+Runs run_all(const Histories& histories, const Arguments& arguments, Liveness liveness, Duration skip,
+             const std::vector<Finality>& policies) {
+  cli::ReplayOptions options;
+  options.engine.liveness = liveness;
+  options.poll = arguments.poll;
+  options.skip = skip;
+  options.off_by = arguments.tolerance;
+  Runs runs(histories.size());
+  for_each_parallel(histories.size(), [&](std::size_t i) {
+    auto figures = cli::replay_policies(*histories[i], options, policies);
+    if (!figures) {
+      std::cerr << "settle_finality: " << figures.error().detail << '\n';
+      std::exit(1);
+    }
+    runs[i] = *std::move(figures);
+  });
+  return runs;
+}
+
+/// One policy over all seeds: means, and of the shares the smallest and the greatest.
+struct Row {
+  struct Share {
+    double mean = 0;
+    double least = 1;
+    double most = 0;
+  };
+  std::string policy;
+  Share wrong;
+  Share off;
+  double wrong_with_start = -1;  // cold start included; below 0: not asked
+  Duration mean_age{};
+  Duration p99_age{};
+  double forced = 0;
+  std::uint64_t frozen = 0;  // sum
+};
+
+Row summarize(std::string policy, const Runs& runs, std::size_t place) {
+  Row row;
+  row.policy = std::move(policy);
+  const auto count = static_cast<double>(runs.size());
+  const auto add = [count](Row::Share& share, std::uint64_t part, std::uint64_t all) {
+    const double one = cli::share_of(part, all);
+    share.mean += one / count;
+    share.least = std::min(share.least, one);
+    share.most = std::max(share.most, one);
+  };
+  for (const auto& figures : runs) {
+    const ReplayFigures& f = figures[place];
+    add(row.wrong, f.wrong_at_first, f.windows);
+    add(row.off, f.off_at_first, f.windows);
+    row.mean_age += f.mean_age;
+    row.p99_age += f.p99_age;
+    row.forced += cli::share_of(f.forced, f.windows) / count;
+    row.frozen += f.frozen;
+  }
+  row.mean_age /= static_cast<std::int64_t>(runs.size());
+  row.p99_age /= static_cast<std::int64_t>(runs.size());
+  return row;
+}
+
+/// The shortest fixed delay whose mean share is at most `share`: more delay is never more wrong.
+std::optional<Row> find_fixed(const Histories& histories, const Arguments& arguments, Liveness liveness,
+                              Row::Share Row::*which, double share) {
+  const auto row_of = [&](std::int64_t polls) {
+    const engine::Fixed fixed{.age = polls * arguments.poll};
+    return summarize(engine::format_finality(fixed),
+                     run_all(histories, arguments, liveness, arguments.skip, {fixed}), 0);
+  };
+  std::int64_t low = 0;  // too short
+  std::int64_t high = engine::EngineOptions{}.watch / arguments.poll;
+  Row best = row_of(high);
+  if ((best.*which).mean > share) return std::nullopt;
+  while (high - low > 1) {
+    const std::int64_t middle = (low + high) / 2;
+    Row row = row_of(middle);
+    const bool enough = (row.*which).mean <= share;
+    (enough ? high : low) = middle;
+    if (enough) best = std::move(row);
+  }
+  return best;
+}
+
+/// Of both ways to measure age the one that waits less.
+Row best_fixed(const Histories& histories, const Arguments& arguments, Row::Share Row::*which, double share) {
+  const auto gated = find_fixed(histories, arguments, Liveness::automatic, which, share);
+  const auto plain = find_fixed(histories, arguments, Liveness::answers, which, share);
+  if (!gated && !plain) {
+    Row none;
+    none.policy = "none up to 30m";
+    none.mean_age = none.p99_age = engine::EngineOptions{}.watch;
+    return none;
+  }
+  Row best = !plain || (gated && gated->mean_age < plain->mean_age) ? *gated : *plain;
+  if (plain && best.policy == plain->policy && best.mean_age == plain->mean_age) best.policy += " no gate";
+  return best;
+}
+
+std::string age_text(Duration age) {
+  return std::to_string(std::chrono::round<std::chrono::seconds>(age).count()) + " s";
+}
+std::string share_text(const Row::Share& share) {
+  return cli::percent_text(share.mean) + " (" + cli::percent_text(share.least) + " to " +
+         cli::percent_text(share.most) + ")";
+}
+
+void print_rows(const std::string& shape, const std::vector<Row>& rows, const Arguments& arguments) {
+  std::cout << "\n### " << shape << "\n| policy | wrong, % (seeds) | with cold start, % | off by > "
+            << cli::percent_text(arguments.tolerance)
+            << " %, % (seeds) | mean age | p99 age | by ttl, % | while frozen "
+               "|\n|---|---|---|---|---|---|---|---|\n";
+  for (const Row& row : rows) {
+    std::cout << "| " << row.policy << " | " << share_text(row.wrong) << " | "
+              << (row.wrong_with_start < 0 ? "" : cli::percent_text(row.wrong_with_start)) << " | "
+              << share_text(row.off) << " | " << age_text(row.mean_age) << " | " << age_text(row.p99_age)
+              << " | " << cli::percent_text(row.forced) << " | " << row.frozen << " |\n";
+  }
+}
+
+struct Verdict {
+  std::string shape;
+  Row learned;
+  Row fixed;
+  Row tolerant;
+  Row tolerant_fixed;
+};
+
+Verdict run_shape(const std::string& name, const Arguments& arguments) {
+  const Histories histories = make_histories(name, arguments);
+  const engine::Learned exact{.error_target = arguments.target};
+  const engine::Learned tolerant{.error_target = arguments.target, .tolerance = arguments.tolerance};
+  std::vector<Finality> gated{exact, tolerant};
+  for (const std::uint32_t polls : {3u, 5u, 10u}) gated.emplace_back(engine::Consecutive{polls});
+  const std::vector<Finality> plain{engine::Consecutive{3}, engine::Consecutive{10}, engine::Fixed{2min},
+                                    engine::Fixed{5min},    engine::Fixed{10min},    engine::Fixed{15min},
+                                    engine::Fixed{20min}};
+  const Runs warm = run_all(histories, arguments, Liveness::automatic, arguments.skip, gated);
+  const Runs cold = run_all(histories, arguments, Liveness::automatic, Duration{}, {exact, tolerant});
+  const Runs classic = run_all(histories, arguments, Liveness::answers, arguments.skip, plain);
+  std::vector<Row> rows;
+  for (std::size_t i = 0; i < gated.size(); ++i) {
+    rows.push_back(summarize(engine::format_finality(gated[i]), warm, i));
+  }
+  for (const std::size_t i : {0u, 1u}) {
+    const Row all = summarize("", cold, i);
+    rows[i].wrong_with_start = (i == 0 ? all.wrong : all.off).mean;
+  }
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    rows.push_back(summarize(engine::format_finality(plain[i]) + " no gate", classic, i));
+  }
+  Verdict verdict{.shape = name,
+                  .learned = rows[0],
+                  .fixed = best_fixed(histories, arguments, &Row::wrong, rows[0].wrong.mean),
+                  .tolerant = rows[1],
+                  .tolerant_fixed = best_fixed(histories, arguments, &Row::off, rows[1].off.mean)};
+  rows.insert(rows.begin() + 1, verdict.fixed);
+  rows.insert(rows.begin() + 3, verdict.tolerant_fixed);
+  rows[1].policy = "as exact: " + rows[1].policy;
+  rows[3].policy = "as close: " + rows[3].policy;
+  print_rows(name, rows, arguments);
+  return verdict;
+}
+
+void print_verdicts(const std::vector<Verdict>& verdicts, const Arguments& arguments) {
+  std::cout << "\n### All shapes\nTarget " << cli::percent_text(arguments.target) << " %, " << arguments.seeds
+            << " seeds of " << arguments.windows << " windows, poll "
+            << engine::format_duration(arguments.poll) << "; the first "
+            << engine::format_duration(arguments.skip) << " are not judged.\n\n"
+            << "| shape | achieved, % (seeds) | mean age | best fixed delay as exact: mean age | with "
+               "tolerance: off, % "
+               "(seeds) | mean age | best fixed delay as close: mean age | while frozen |\n"
+            << "|---|---|---|---|---|---|---|---|\n";
+  for (const Verdict& one : verdicts) {
+    std::cout << "| " << one.shape << " | " << share_text(one.learned.wrong) << " | "
+              << age_text(one.learned.mean_age) << " | " << one.fixed.policy << ": "
+              << age_text(one.fixed.mean_age) << " | " << share_text(one.tolerant.off) << " | "
+              << age_text(one.tolerant.mean_age) << " | " << one.tolerant_fixed.policy << ": "
+              << age_text(one.tolerant_fixed.mean_age) << " | " << one.learned.frozen + one.tolerant.frozen
+              << " |\n";
+  }
+}
+
+int usage() {
+  std::cerr
+      << "usage: settle_finality [--seeds N] [--windows N] [--skip D] [--target SHARE] [--shape NAME ...]\n";
+  return 2;
+}
+
+template <class Number>
+bool read_number(std::string_view text, Number& into) {
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), into);
+  return read.ec == std::errc{} && read.ptr == text.data() + text.size() && into > 0;
+}
+
+std::optional<Arguments> parse(const std::vector<std::string>& given) {
+  Arguments arguments;
+  for (std::size_t i = 0; i + 1 < given.size(); i += 2) {
+    const std::string& value = given[i + 1];
+    bool good = false;
+    if (given[i] == "--seeds") good = read_number(value, arguments.seeds);
+    if (given[i] == "--windows") good = read_number(value, arguments.windows);
+    if (given[i] == "--target") good = read_number(value, arguments.target);
+    if (given[i] == "--skip") {
+      const auto skip = engine::parse_duration(value);
+      good = skip.has_value();
+      if (skip) arguments.skip = *skip;
+    }
+    if (given[i] == "--shape") {
+      good = cli::make_shape(value, {.seed = 1, .windows = 1}).has_value();
+      arguments.names.push_back(value);
+    }
+    if (!good) return std::nullopt;
+  }
+  if (given.size() % 2 != 0) return std::nullopt;
+  if (arguments.names.empty()) {
+    for (const cli::Shape& shape : cli::shapes()) arguments.names.emplace_back(shape.name);
+  }
+  return arguments;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto arguments = parse({argv + 1, argv + argc});
+  if (!arguments) return usage();
+  std::vector<Verdict> verdicts;
+  for (const std::string& name : arguments->names) {
+    verdicts.push_back(run_shape(name, *arguments));
+    std::cout.flush();
+  }
+  print_verdicts(verdicts, *arguments);
+  return 0;
+}
