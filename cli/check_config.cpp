@@ -24,9 +24,10 @@ std::string plural(std::size_t n, const std::string& noun) {
   return std::to_string(n) + " " + noun + (n == 1 ? "" : "s");
 }
 
+/// Or to what may be one.
 bool goes_to_victoriametrics(const Config& config, const runner::JobSpec& spec) {
   for (const SinkConfig& sink : config.sinks) {
-    if (sink.kind != SinkKind::victoriametrics) continue;
+    if (sink.kind != SinkKind::victoriametrics && sink.kind != SinkKind::remote_write) continue;
     for (const std::string& name : spec.sinks) {
       if (name == sink.name) return true;
     }

@@ -16,6 +16,7 @@
 #include "engine/stabilizer/engine.hpp"
 #include "net/http_client.hpp"
 #include "net/http_server.hpp"
+#include "sinks/remote_write.hpp"
 
 namespace settle::cli {
 
@@ -32,17 +33,22 @@ struct SourceConfig {
   bool operator==(const SourceConfig&) const = default;
 };
 
-enum class SinkKind : std::uint8_t { builtin = 0, file = 1, victoriametrics = 2 };
+enum class SinkKind : std::uint8_t { builtin = 0, file = 1, victoriametrics = 2, remote_write = 3 };
 struct SinkConfig {
   std::string name;
   SinkKind kind = SinkKind::builtin;
   bool is_default = false;
   std::string file;
-  net::Endpoint endpoint;  // victoriametrics
+  net::Endpoint endpoint;  // victoriametrics, remote_write
   std::chrono::milliseconds timeout{30'000};
   engine::Labels external_labels;
   std::uint64_t queue_rows_max = 10'000'000;
   std::chrono::milliseconds keep_acked{120'000};
+  std::string read_url;  // remote_write, and what follows
+  sinks::RemoteServer server = sinks::RemoteServer::automatic;
+  sinks::Compression compression = sinks::Compression::automatic;
+  bool stale_markers = false;
+  engine::Duration out_of_order_window{0};
   bool operator==(const SinkConfig&) const = default;
 };
 

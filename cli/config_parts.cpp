@@ -18,7 +18,10 @@ namespace {
 using std::string_view_literals::operator""sv;
 
 constexpr std::array kSourceKinds{"trace"sv, "prometheus"sv};
-constexpr std::array kSinkKinds{"builtin"sv, "file"sv, "victoriametrics"sv};
+constexpr std::array kSinkKinds{"builtin"sv, "file"sv, "victoriametrics"sv, "remote_write"sv};
+// In the order of sinks::RemoteServer and sinks::Compression.
+constexpr std::array kRemoteServers{"auto"sv, "prometheus"sv, "victoriametrics"sv, "other"sv};
+constexpr std::array kCompressions{"auto"sv, "snappy"sv, "zstd"sv};
 constexpr std::array kLivenesses{"auto"sv, "frontier"sv, "movement"sv, "answers"sv};
 
 // One table for all kinds, so that a key of another kind is told from a mistyped one.
@@ -27,9 +30,40 @@ constexpr std::array kSourceKeys{"kind"sv, "liveness"sv, "file"sv,    "url"sv, "
 constexpr std::array kTraceKeys{"kind"sv, "liveness"sv, "file"sv};
 constexpr std::array kPrometheusKeys{"kind"sv,    "liveness"sv, "url"sv, "headers"sv, "auth"sv,
                                      "ca_file"sv, "queries"sv,  "lag"sv, "timeout"sv};
-constexpr std::array kSinkKeys{
-    "kind"sv,    "default"sv,         "file"sv,           "url"sv,       "headers"sv, "auth"sv, "ca_file"sv,
-    "timeout"sv, "external_labels"sv, "queue_rows_max"sv, "keep_acked"sv};
+constexpr std::array kSinkKeys{"kind"sv,
+                               "default"sv,
+                               "file"sv,
+                               "url"sv,
+                               "headers"sv,
+                               "auth"sv,
+                               "ca_file"sv,
+                               "timeout"sv,
+                               "external_labels"sv,
+                               "queue_rows_max"sv,
+                               "keep_acked"sv,
+                               "read_url"sv,
+                               "server"sv,
+                               "compression"sv,
+                               "stale_markers"sv,
+                               "out_of_order_window"sv};
+constexpr std::array kVictoriaMetricsKeys{"kind"sv,           "default"sv,   "url"sv,     "headers"sv,
+                                          "auth"sv,           "ca_file"sv,   "timeout"sv, "external_labels"sv,
+                                          "queue_rows_max"sv, "keep_acked"sv};
+constexpr std::array kRemoteWriteKeys{"kind"sv,
+                                      "default"sv,
+                                      "url"sv,
+                                      "headers"sv,
+                                      "auth"sv,
+                                      "ca_file"sv,
+                                      "timeout"sv,
+                                      "external_labels"sv,
+                                      "queue_rows_max"sv,
+                                      "keep_acked"sv,
+                                      "read_url"sv,
+                                      "server"sv,
+                                      "compression"sv,
+                                      "stale_markers"sv,
+                                      "out_of_order_window"sv};
 constexpr std::array kBuiltinKeys{"kind"sv, "default"sv};
 constexpr std::array kFileKeys{"kind"sv, "default"sv, "file"sv, "external_labels"sv, "queue_rows_max"sv};
 constexpr std::array kAuthKeys{"bearer_token_file"sv, "username"sv, "password_file"sv};
@@ -208,6 +242,35 @@ engine::Labels read_labels(const YamlNode* node, Problems& problems) {
   return all ? std::move(*all) : engine::Labels{};
 }
 
+void read_server(const Section& section, const std::string& folder, SinkConfig& sink, Problems& problems) {
+  sink.endpoint = read_endpoint(section, kSinkAuth, folder, problems);
+  sink.timeout = section.duration("timeout", sink.timeout);
+  sink.keep_acked = section.duration("keep_acked", sink.keep_acked, true);
+}
+
+void read_remote_write(const Section& section, SinkConfig& sink, Problems& problems) {
+  const auto url = boost::urls::parse_absolute_uri(sink.endpoint.url);
+  if (url && url->encoded_path().empty()) {
+    problems.error(section.place("url"),
+                   "\"url\" of a remote_write sink is the whole address that takes the rows, for example " +
+                       sink.endpoint.url + "/api/v1/write");
+  }
+  sink.read_url = section.text("read_url", "");
+  if (!sink.read_url.empty())
+    check_url(sink.read_url, sink.endpoint.auth, section.place("read_url"), problems);
+  while (sink.read_url.ends_with('/')) sink.read_url.pop_back();
+  const std::string server = section.one_of("server", "auto", kRemoteServers);
+  for (std::size_t i = 0; i < kRemoteServers.size(); ++i) {
+    if (server == kRemoteServers[i]) sink.server = static_cast<sinks::RemoteServer>(i);
+  }
+  const std::string compression = section.one_of("compression", "auto", kCompressions);
+  for (std::size_t i = 0; i < kCompressions.size(); ++i) {
+    if (compression == kCompressions[i]) sink.compression = static_cast<sinks::Compression>(i);
+  }
+  sink.stale_markers = section.flag("stale_markers", false);
+  sink.out_of_order_window = section.duration("out_of_order_window", sink.out_of_order_window, true);
+}
+
 SinkConfig read_sink(const YamlEntry& entry, const std::string& folder, Problems& problems) {
   SinkConfig sink;
   sink.name = entry.key;
@@ -227,9 +290,13 @@ SinkConfig read_sink(const YamlEntry& entry, const std::string& folder, Problems
     sink.file = resolve_path(section.required_text("file"), folder);
   } else if (kind == "victoriametrics") {
     sink.kind = SinkKind::victoriametrics;
-    sink.endpoint = read_endpoint(section, kSinkAuth, folder, problems);
-    sink.timeout = section.duration("timeout", sink.timeout);
-    sink.keep_acked = section.duration("keep_acked", sink.keep_acked, true);
+    check_kind_keys(entry.value, kSinkKeys, kVictoriaMetricsKeys, kind, problems);
+    read_server(section, folder, sink, problems);
+  } else if (kind == "remote_write") {
+    sink.kind = SinkKind::remote_write;
+    check_kind_keys(entry.value, kSinkKeys, kRemoteWriteKeys, kind, problems);
+    read_server(section, folder, sink, problems);
+    read_remote_write(section, sink, problems);
   }
   sink.external_labels = read_labels(section.find("external_labels"), problems);
   sink.queue_rows_max = section.number("queue_rows_max", sink.queue_rows_max);

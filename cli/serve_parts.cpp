@@ -9,6 +9,7 @@
 #include "fetchers/trace_fetcher.hpp"
 #include "sinks/builtin.hpp"
 #include "sinks/file.hpp"
+#include "sinks/remote_write.hpp"
 #include "sinks/victoriametrics.hpp"
 
 namespace settle::cli {
@@ -38,6 +39,18 @@ engine::Result<std::unique_ptr<sinks::Sink>> make_sink(const SinkConfig& from, n
         return file.error();
       }
       return std::unique_ptr<sinks::Sink>{*std::move(file)};
+    }
+    case SinkKind::remote_write: {
+      sinks::RemoteWriteOptions options;
+      options.name = from.name;
+      options.endpoint = from.endpoint;
+      options.read_url = from.read_url;
+      options.server = from.server;
+      options.compression = from.compression;
+      options.stale_markers = from.stale_markers;
+      options.out_of_order_window = from.out_of_order_window;
+      options.timeout = from.timeout;
+      return std::unique_ptr<sinks::Sink>{std::make_unique<sinks::RemoteWrite>(client, std::move(options))};
     }
     case SinkKind::victoriametrics:
       break;
@@ -100,7 +113,7 @@ engine::Result<std::vector<runner::SinkEntry>> make_sinks(const Config& config, 
     }
     runner::SinkEntry entry;
     entry.name = from.name;
-    entry.server = from.kind == SinkKind::victoriametrics ? server_of(from.endpoint) : "";
+    entry.server = from.endpoint.url.empty() ? "" : server_of(from.endpoint);
     entry.is_default = from.is_default;
     entry.sink = *std::move(sink);
     entry.pump.tenant = config.tenant;

@@ -83,6 +83,14 @@ sinks:
     external_labels: {region: "eu", zone: b}
     queue_rows_max: 1000
     keep_acked: 30s
+  prom:
+    kind: remote_write
+    url: http://127.0.0.1:9090/api/v1/write
+    read_url: http://127.0.0.1:9090/
+    server: prometheus
+    compression: snappy
+    stale_markers: true
+    out_of_order_window: 10m
   log: {kind: file, file: out.jsonl}
   builtin: {kind: builtin}
 jobs:
@@ -120,18 +128,26 @@ TEST(Config, ReadsEveryKey) {
   EXPECT_EQ(prom.liveness, engine::Liveness::movement);
   EXPECT_EQ(prom.timeout, 10s);
 
-  ASSERT_EQ(config.sinks.size(), 3u);
+  ASSERT_EQ(config.sinks.size(), 4u);
   EXPECT_EQ(config.sinks[1].name, "log");
   EXPECT_EQ(config.sinks[1].file, "conf/out.jsonl");
-  const SinkConfig& vm = config.sinks[2];
+  const SinkConfig& remote = config.sinks[2];
+  EXPECT_EQ(remote.kind, SinkKind::remote_write);
+  EXPECT_EQ(remote.endpoint.url, "http://127.0.0.1:9090/api/v1/write");
+  EXPECT_EQ(remote.read_url, "http://127.0.0.1:9090");
+  EXPECT_EQ(remote.server, sinks::RemoteServer::prometheus);
+  EXPECT_EQ(remote.compression, sinks::Compression::snappy);
+  EXPECT_TRUE(remote.stale_markers);
+  EXPECT_EQ(remote.out_of_order_window, 10min);
+  const SinkConfig& vm = config.sinks[3];
   EXPECT_TRUE(vm.is_default);
   EXPECT_EQ(vm.external_labels, (engine::Labels{{"region", "eu"}, {"zone", "b"}}));
   EXPECT_EQ(vm.queue_rows_max, 1000u);
   EXPECT_EQ(vm.keep_acked, 30s);
 
   ASSERT_EQ(config.jobs.size(), 1u);
-  EXPECT_EQ(config.jobs[0].place, (Place{41, 5}));
-  EXPECT_EQ(config.jobs[0].fields.at("sinks"), (Place{46, 5}));
+  EXPECT_EQ(config.jobs[0].place, (Place{49, 5}));
+  EXPECT_EQ(config.jobs[0].fields.at("sinks"), (Place{54, 5}));
   EXPECT_EQ(config.jobs[0].json,
             R"({"query":"requests{zone=\"a\"}","granularity":"1m","source":"prom","sketch_type":"scalar",)"
             R"("store_path":"edge/requests","sinks":["vm","log"],"labels":{"team":"7"}})");
@@ -193,6 +209,14 @@ TEST(Config, RefusesWithFileLineColumnAndWhatToDo) {
       {"sinks: {b: {kind: builtin}}", "1:9: a sink of kind builtin is called \"builtin\""},
       {"sinks: {a: {kind: file, file: f, keep_acked: 1s}}",
        "1:34: \"keep_acked\" means nothing for kind \"file\""},
+      {"sinks: {a: {kind: victoriametrics, url: 'http://h', stale_markers: true}}",
+       "1:53: \"stale_markers\" means nothing for kind \"victoriametrics\""},
+      {"sinks: {a: {kind: remote_write, url: 'http://h'}}",
+       "1:33: \"url\" of a remote_write sink is the whole address*"},
+      {"sinks: {a: {kind: remote_write, url: 'http://h/w', read_url: x}}", "1:52: *"},
+      {"sinks: {a: {kind: remote_write, url: 'http://h/w', server: thanos}}", "1:60: \"server\" is one of *"},
+      {"sinks: {a: {kind: remote_write, url: 'http://h/w', compression: gzip}}",
+       "1:65: \"compression\" is one of *"},
       {"sinks: {a: {kind: file, file: f, external_labels: {0x: y}}}", "1:52: *"},
       {"sinks: {a: {kind: file, file: f, external_labels: {__name__: y}}}",
        "1:52: a label is a name other than*"},

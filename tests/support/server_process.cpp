@@ -106,12 +106,23 @@ ServerProcess::~ServerProcess() {
   if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
 }
 
+namespace {
+
+/// $`variable`, or the program that scripts/tools provides. "" , and the test fails, when it is not there.
+std::string find_program(const char* variable, const std::string& name) {
+  const char* chosen = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): no thread yet
+  const std::string program = chosen != nullptr ? chosen : SETTLE_TOOLS "/" + name;
+  if (::access(program.c_str(), X_OK) == 0) return program;
+  ADD_FAILURE() << program << " is not there: run scripts/tools " << name << ", or set " << variable;
+  return "";
+}
+
+}  // namespace
+
 std::unique_ptr<ServerProcess> start_victoria_metrics(asio::io_context& context,
                                                       std::vector<std::string> more_arguments) {
-  const char* chosen =
-      std::getenv("SETTLE_VICTORIA_METRICS");  // NOLINT(concurrency-mt-unsafe): no thread yet
   ServerProcess::Plan plan;
-  plan.program = chosen != nullptr ? chosen : SETTLE_TOOLS "/victoria-metrics";
+  plan.program = find_program("SETTLE_VICTORIA_METRICS", "victoria-metrics");
   plan.ready_path = "/health";
   plan.arguments = [more = std::move(more_arguments)](unsigned short port, const std::string& folder) {
     std::vector<std::string> arguments{"-httpListenAddr=127.0.0.1:" + std::to_string(port),
@@ -120,11 +131,22 @@ std::unique_ptr<ServerProcess> start_victoria_metrics(asio::io_context& context,
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   };
-  if (::access(plan.program.c_str(), X_OK) != 0) {
-    ADD_FAILURE() << plan.program << " is not there: run scripts/tools, or set SETTLE_VICTORIA_METRICS";
-    return nullptr;
-  }
-  return ServerProcess::start(context, plan);
+  return plan.program.empty() ? nullptr : ServerProcess::start(context, plan);
+}
+
+std::unique_ptr<ServerProcess> start_prometheus(asio::io_context& context, const std::string& storage) {
+  ServerProcess::Plan plan;
+  plan.program = find_program("SETTLE_PROMETHEUS", "prometheus");
+  plan.ready_path = "/-/ready";
+  plan.arguments = [storage](unsigned short port, const std::string& folder) {
+    const std::string config = folder + ".yml";
+    std::ofstream(config) << "global: {scrape_interval: 1h}\n"
+                          << (storage.empty() ? "" : "storage: {" + storage + "}\n");
+    return std::vector<std::string>{"--config.file=" + config, "--storage.tsdb.path=" + folder,
+                                    "--web.listen-address=127.0.0.1:" + std::to_string(port),
+                                    "--web.enable-remote-write-receiver", "--log.level=warn"};
+  };
+  return plan.program.empty() ? nullptr : ServerProcess::start(context, plan);
 }
 
 }  // namespace settle::test

@@ -52,4 +52,10 @@ class ServerProcess {
 [[nodiscard]] std::unique_ptr<ServerProcess> start_victoria_metrics(
     boost::asio::io_context& context, std::vector<std::string> more_arguments = {});
 
+/// Prometheus that takes remote write; the program is $SETTLE_PROMETHEUS or build/tools/prometheus. It
+/// scrapes nothing. `storage` is YAML for its configuration, for example `tsdb: {out_of_order_time_window:
+/// 1h}`.
+[[nodiscard]] std::unique_ptr<ServerProcess> start_prometheus(boost::asio::io_context& context,
+                                                              const std::string& storage = "");
+
 }  // namespace settle::test
