@@ -49,8 +49,9 @@ net::ServerResponse home(const runner::Service& service) {
   if (jobs.size() > kJobsShown) page += "  and more\n";
   page += "\nSinks\n";
   for (const runner::PumpStatus& sink : service.outbox()) {
-    page += "  " + sink.sink + "  " + std::string(pump_state_text(sink.state)) + ", " +
-            std::to_string(sink.rows_waiting) + " rows waiting\n";
+    page += "  " + sink.sink + ", " + std::string(lane_text(sink.lane)) + "  " +
+            std::string(pump_state_text(sink.state)) + ", " + std::to_string(sink.rows_waiting) +
+            " rows waiting\n";
     if (sink.health && !sink.health->meaning.empty()) page += "    " + sink.health->meaning + "\n";
   }
   page +=

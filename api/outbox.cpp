@@ -22,7 +22,8 @@ void write_health(JsonWriter& out, const std::optional<sinks::SinkHealth>& healt
 }
 
 void write_sink(JsonWriter& out, const runner::PumpStatus& sink) {
-  out.begin_object().member("sink", sink.sink).member("state", pump_state_text(sink.state));
+  out.begin_object().member("sink", sink.sink).member("lane", lane_text(sink.lane));
+  out.member("state", pump_state_text(sink.state));
   out.member("rows_waiting", sink.rows_waiting).member("oldest_timestamp", sink.oldest_timestamp);
   out.member("rows_acknowledged", sink.rows_acknowledged).member("rows_replaced", sink.rows_replaced);
   out.member("rows_dead", sink.rows_dead).member("rows_resent", sink.rows_resent);

@@ -85,13 +85,17 @@ void add_sinks(std::vector<MetricFamily>& out, const std::vector<PumpStatus>& si
   Family resent{"settle_sink_rows_resent_total", "Acknowledged rows sent again after the server lost them.",
                 MetricType::Counter};
   for (const PumpStatus& sink : sinks) {
+    const LabelPairs of_lane{{"sink", sink.sink}, {"lane", std::string{lane_text(sink.lane)}}};
+    waiting.add(static_cast<double>(sink.rows_waiting), of_lane);
+    replaced.add(static_cast<double>(sink.rows_replaced), of_lane);
+    resent.add(static_cast<double>(sink.rows_resent), of_lane);
+    if (sink.lane == Lane::backfill) {
+      continue;
+    }
     const LabelPairs labels{{"sink", sink.sink}};
-    waiting.add(static_cast<double>(sink.rows_waiting), labels);
     reachable.add(sink.health && sink.health->reachable ? 1 : 0, labels);
     overwrites.add(sink.health && sink.health->capabilities.overwrite != sinks::Overwrite::none ? 1 : 0,
                    labels);
-    replaced.add(static_cast<double>(sink.rows_replaced), labels);
-    resent.add(static_cast<double>(sink.rows_resent), labels);
   }
   for (Family* family : {&waiting, &reachable, &overwrites, &replaced, &resent}) {
     out.push_back(std::move(*family).take());

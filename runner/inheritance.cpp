@@ -25,8 +25,15 @@ engine::Duration stamp_offset(const JobSpec& spec) {
 }  // namespace
 
 void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, std::uint64_t first_sequence) {
+  for (const Lane lane : {Lane::live, Lane::backfill}) {
+    read(view, job, from, first_sequence, lane);
+  }
+}
+
+void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, std::uint64_t first_sequence,
+                       Lane lane) {
   const JobSpec& spec = job.spec;
-  view.scan(Table::ledger, key_u64(first_sequence), "", [&](std::string_view, std::string_view bytes) {
+  const auto visit = [&](std::string_view key, std::string_view bytes) {
     const engine::Result<LedgerBlock> block = decode_block(bytes);
     if (!block || block->tenant != job.tenant || block->job_id == job.id || block->record != spec.record ||
         block->labels != spec.labels || !share_a_sink(block->sinks, spec.sinks)) {
@@ -40,7 +47,12 @@ void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, s
         continue;
       }
       Sent& sent = sent_[{stamp, job.id + '\0' + output_series(*source, block->record, block->labels)}];
-      sent.value = sample.value;  // the ledger is in commit order: the last one is what the sink has
+      // What was committed last is what the sink has, or will have.
+      const std::uint64_t sequence = read_u64(key.substr(0, 8));
+      if (sequence >= sent.sequence) {
+        sent.value = sample.value;
+        sent.sequence = sequence;
+      }
       sent.revision = std::max(sent.revision, sample.revision);
       for (const std::string& sink : block->sinks) {
         if (std::count(sent.sinks.begin(), sent.sinks.end(), sink) == 0) {
@@ -49,7 +61,8 @@ void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, s
       }
     }
     return true;
-  });
+  };
+  view.scan(ledger_table(lane), key_u64(first_sequence), "", visit);
 }
 
 std::vector<Inheritance::Share> Inheritance::shares(const Job& job, std::vector<Sample> samples,

@@ -14,14 +14,15 @@
 #include "engine/model/time.hpp"
 #include "engine/stabilizer/engine.hpp"
 #include "runner/job.hpp"
+#include "runner/ledger.hpp"
 #include "runner/store.hpp"
 
 namespace settle::runner {
 
 class Inheritance {
  public:
-  /// Reads the ledger from `first_sequence` for samples of other jobs with the job's output series and one of
-  /// its sinks, stamped at or after `from`.
+  /// Reads the ledgers of both lanes from `first_sequence` for samples of other jobs with the job's output
+  /// series and one of its sinks, stamped at or after `from`.
   void read(const ReadTransaction& view, const Job& job, engine::Time from, std::uint64_t first_sequence);
 
   struct Share {
@@ -36,8 +37,11 @@ class Inheritance {
   [[nodiscard]] bool empty() const { return sent_.empty(); }
 
  private:
+  void read(const ReadTransaction& view, const Job& job, engine::Time from, std::uint64_t first_sequence,
+            Lane lane);
   struct Sent {
     engine::Value value;
+    std::uint64_t sequence = 0;  // of the commit that emitted it
     std::uint32_t revision = 0;
     std::vector<std::string> sinks;
   };

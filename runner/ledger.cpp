@@ -166,6 +166,10 @@ Table ledger_table(Lane lane) {
   return lane == Lane::live ? Table::ledger : Table::backfill_ledger;
 }
 
+std::string_view lane_text(Lane lane) {
+  return lane == Lane::live ? "live" : "backfill";
+}
+
 void append_to_ledger(WriteBatch& batch, LedgerBlock block, Lane lane) {
   const std::vector<engine::Sample> samples = std::exchange(block.samples, {});
   for (std::size_t from = 0; from < samples.size(); from += kLedgerBlockSamplesMax) {

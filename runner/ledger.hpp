@@ -22,6 +22,7 @@ namespace settle::runner {
 /// backfill.
 enum class Lane : std::uint8_t { live = 0, backfill = 1 };
 [[nodiscard]] Table ledger_table(Lane lane);
+[[nodiscard]] std::string_view lane_text(Lane lane);
 
 struct LedgerBlock {
   std::string tenant;

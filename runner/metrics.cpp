@@ -46,9 +46,10 @@ Metrics::Metrics()
       pull_errors(counters(registry, "asapquery_precompute_sketch_pull_errors_total",
                            "Polls of a source of which at least one scope failed, by reason.")),
       samples(counters(registry, "settle_samples_total", "Samples emitted, by reason.")),
-      rows_sent(counters(registry, "settle_sink_rows_total", "Rows handed to a sink, by sink and outcome.")),
-      sink_requests(
-          counters(registry, "settle_sink_requests_total", "Requests made to a sink, by sink and outcome.")),
+      rows_sent(
+          counters(registry, "settle_sink_rows_total", "Rows handed to a sink, by sink, lane and outcome.")),
+      sink_requests(counters(registry, "settle_sink_requests_total",
+                             "Requests made to a sink, by sink, lane and outcome.")),
       commit_seconds(histogram(registry, "settle_store_commit_seconds",
                                "Time of the commit of one tick, fdatasync included.", kCommitBounds)),
       commit_bytes(counter(registry, "settle_store_commit_bytes_total",

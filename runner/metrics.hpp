@@ -19,8 +19,8 @@ struct Metrics {
   prometheus::Family<prometheus::Counter>&
       pull_errors;                                   // asapquery_precompute_sketch_pull_errors_total{reason}
   prometheus::Family<prometheus::Counter>& samples;  // settle_samples_total{reason}
-  prometheus::Family<prometheus::Counter>& rows_sent;      // settle_sink_rows_total{sink,outcome}
-  prometheus::Family<prometheus::Counter>& sink_requests;  // settle_sink_requests_total{sink,outcome}
+  prometheus::Family<prometheus::Counter>& rows_sent;      // settle_sink_rows_total{sink,lane,outcome}
+  prometheus::Family<prometheus::Counter>& sink_requests;  // settle_sink_requests_total{sink,lane,outcome}
   prometheus::Histogram& commit_seconds;                   // settle_store_commit_seconds
   prometheus::Counter& commit_bytes;                       // settle_store_commit_bytes_total
 };

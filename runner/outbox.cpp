@@ -1,6 +1,7 @@
 #include "runner/outbox.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <memory_resource>
 #include <optional>
 #include <unordered_set>
@@ -40,6 +41,19 @@ std::string just_after(const std::string& key) {
   return key.empty() ? key : key + '\0';
 }
 
+std::uint64_t sequence_of(std::string_view key) {
+  return key.size() < 8 ? 0 : read_u64(key.substr(0, 8));
+}
+
+void widen(engine::TimeRange& range, const LedgerBlock& block) {
+  for (const engine::Sample& sample : block.samples) {
+    const engine::Time stamp = sample.bucket + block.stamp_offset;
+    const engine::Time after = stamp + engine::Duration{1};
+    range = range.empty() ? engine::TimeRange{stamp, after}
+                          : engine::TimeRange{std::min(range.from, stamp), std::max(range.to, after)};
+  }
+}
+
 struct RowIdentity {
   std::string_view series;
   engine::Time timestamp;
@@ -62,13 +76,16 @@ struct Outbox::Filling {
   // One entry for each row: from few pieces of memory, gone at once.
   std::pmr::monotonic_buffer_resource memory{kTakenBytes};
   std::pmr::unordered_set<RowIdentity, RowIdentityHash> taken{&memory};  // views of names_, which stay put
+  std::pmr::unordered_set<const char*> series{&memory};                  // likewise
 };
 
-Outbox::Outbox(const Store& store, std::string tenant, std::string sink, engine::Labels external_labels)
+Outbox::Outbox(const Store& store, std::string tenant, std::string sink, engine::Labels external_labels,
+               Lane lane)
     : store_(store),
       tenant_(std::move(tenant)),
       sink_(std::move(sink)),
-      external_labels_(std::move(external_labels)) {}
+      external_labels_(std::move(external_labels)),
+      lane_(lane) {}
 
 bool Outbox::is_mine(const LedgerBlock& block) const {
   return block.tenant == tenant_ &&
@@ -102,19 +119,21 @@ const sinks::SeriesText& Outbox::series_of(const ReadTransaction& read, const Le
   return at->second;
 }
 
-void Outbox::note_revisions(const ReadTransaction& read, std::string_view key, const LedgerBlock& block) {
-  for (std::size_t i = 0; i < block.samples.size(); ++i) {
-    const engine::Sample& sample = block.samples[i];
+void Outbox::note_revisions(const ReadTransaction& read, std::uint64_t sequence, const LedgerBlock& block,
+                            Noted& noted) {
+  for (const engine::Sample& sample : block.samples) {
     if (sample.revision < 2) continue;
-    const LedgerPosition at{std::string{key}, static_cast<std::uint32_t>(i)};
+    const engine::Time stamp = sample.bucket + block.stamp_offset;
+    if (stamp < waiting_.from || stamp >= waiting_.to) continue;
     const sinks::SeriesText& series = series_of(read, block, names_of(block), sample.series);
     std::string identity = row_key(to_row(block, sample, series));
-    newer_[identity] = {sample.revision, at};
-    newer_in_order_.emplace_back(at, std::move(identity));
+    NewerRevision& newest = newer_[identity];
+    if (sequence >= newest.sequence) newest = {sample.revision, sequence};
+    noted.emplace_back(sequence, std::move(identity));
   }
 }
 
-engine::Result<Outbox::Sight> Outbox::look_ahead(const LedgerPosition& from) {
+engine::Result<Outbox::Sight> Outbox::look_ahead(const LedgerPosition& from, bool aside) {
   if (names_held_ > kNamesMax) {
     names_.clear();
     names_held_ = 0;
@@ -124,7 +143,7 @@ engine::Result<Outbox::Sight> Outbox::look_ahead(const LedgerPosition& from) {
   std::optional<engine::Error> error;
   const std::string begin = seen_.empty() ? from.key : just_after(seen_);
   const ReadTransaction read = store_.read();
-  read.scan(Table::ledger, begin, "", [&](std::string_view key, std::string_view value) {
+  read.scan(ledger_table(lane_), begin, "", [&](std::string_view key, std::string_view value) {
     if (blocks++ == kBlocksPerRead) {
       sight.to_the_end = false;
       return false;
@@ -136,19 +155,65 @@ engine::Result<Outbox::Sight> Outbox::look_ahead(const LedgerPosition& from) {
     }
     seen_ = key;
     if (!is_mine(*block)) return true;
-    note_revisions(read, key, *block);
+    widen(waiting_, *block);
+    note_revisions(read, sequence_of(key), *block, noted_);
     const std::uint64_t size = block->samples.size();
     sight.rows += size - (key == from.key ? std::min<std::uint64_t>(size, from.row) : 0);
     return true;
   });
   if (error) return *error;
+  if (aside && sight.to_the_end) {
+    if (auto looked = look_aside(read, from, blocks, sight); !looked) return looked.error();
+  }
   return sight;
 }
 
-bool Outbox::is_replaced(const sinks::Row& row, const LedgerPosition& at) const {
+/// All rows of this lane up to the present of `read` have been seen: what is newer in the other lane and
+/// outside of their time replaces none of them.
+engine::Result<void> Outbox::look_aside(const ReadTransaction& read, const LedgerPosition& from,
+                                        std::size_t& blocks, Sight& sight) {
+  std::optional<engine::Error> error;
+  bool waits = false;
+  std::string first;
+  read.scan(ledger_table(lane_), from.key, "", [&](std::string_view key, std::string_view value) {
+    const engine::Result<LedgerBlock> block = decode_block(value);
+    if (!block) error = block.error();
+    waits = block && (key != from.key || from.row < block->samples.size());
+    first = key.substr(0, 8);
+    return block && !waits;
+  });
+  if (error) return *error;
+  if (!waits) {
+    aside_.clear();
+    waiting_ = {};
+    forget(noted_aside_, std::numeric_limits<std::uint64_t>::max());
+    return {};
+  }
+  const std::string begin = aside_.empty() ? first : just_after(aside_);
+  const Lane other = lane_ == Lane::live ? Lane::backfill : Lane::live;
+  read.scan(ledger_table(other), begin, "", [&](std::string_view key, std::string_view value) {
+    if (blocks++ >= kBlocksPerRead) {
+      sight.to_the_end = false;
+      return false;
+    }
+    const engine::Result<LedgerBlock> block = decode_block(value);
+    if (!block) {
+      error = block.error();
+      return false;
+    }
+    aside_ = key;
+    if (is_mine(*block)) note_revisions(read, sequence_of(key), *block, noted_aside_);
+    return true;
+  });
+  if (error) return *error;
+  return {};
+}
+
+bool Outbox::is_replaced(const OutboxRow& row) const {
   if (newer_.empty()) return false;
-  const auto found = newer_.find(row_key(row));
-  return found != newer_.end() && found->second.revision > row.revision && at < found->second.at;
+  const auto found = newer_.find(row_key(row.row));
+  return found != newer_.end() && found->second.revision > row.row.revision &&
+         row.sequence <= found->second.sequence;
 }
 
 /// False when the row must wait for the next batch.
@@ -157,14 +222,16 @@ bool Outbox::take_row(const ReadTransaction& read, const LedgerBlock& block, Job
   OutboxBatch& batch = filling.batch;
   const engine::Sample& sample = block.samples[batch.end.row];
   const sinks::SeriesText& series = series_of(read, block, names, sample.series);
-  OutboxRow row{to_row(block, sample, series), batch.jobs.size() - 1};
+  OutboxRow row{to_row(block, sample, series), batch.jobs.size() - 1, sequence_of(batch.end.key)};
   if (series.empty()) {
     row.row.series = "number " + std::to_string(sample.series) + " of stream " + block.stream_id;
     batch.lost.push_back(std::move(row));
-  } else if (filling.limits.replace && is_replaced(row.row, batch.end)) {
+  } else if (filling.limits.replace && is_replaced(row)) {
     ++batch.replaced;
   } else {
-    const std::size_t bytes = series.view().size() + kRowBytes;
+    const std::string_view text = series.view();
+    const bool grouped = filling.limits.series_once && !filling.series.insert(text.data()).second;
+    const std::size_t bytes = (grouped ? 0 : text.size()) + kRowBytes;
     const bool too_big = !batch.rows.empty() && filling.bytes + bytes > filling.limits.bytes_max;
     if (too_big || !filling.taken.insert({series, row.row.timestamp}).second) return false;
     filling.bytes += bytes;
@@ -202,14 +269,15 @@ engine::Result<OutboxBatch> Outbox::next(const LedgerPosition& start, const Outb
   if (seen_.empty()) return std::move(filling.batch);
   std::optional<engine::Error> error;
   const ReadTransaction read = store_.read();
-  read.scan(Table::ledger, start.key, just_after(seen_), [&](std::string_view key, std::string_view value) {
-    const engine::Result<LedgerBlock> block = decode_block(value);
-    if (!block) {
-      error = block.error();
-      return false;
-    }
-    return take_block(read, key, *block, filling);
-  });
+  read.scan(ledger_table(lane_), start.key, just_after(seen_),
+            [&](std::string_view key, std::string_view value) {
+              const engine::Result<LedgerBlock> block = decode_block(value);
+              if (!block) {
+                error = block.error();
+                return false;
+              }
+              return take_block(read, key, *block, filling);
+            });
   if (error) return *error;
   return std::move(filling.batch);
 }
@@ -219,7 +287,7 @@ engine::Result<LedgerPosition> Outbox::after(const LedgerPosition& start, std::u
   std::optional<engine::Error> error;
   if (rows == 0) return position;
   const ReadTransaction read = store_.read();
-  read.scan(Table::ledger, start.key, "", [&](std::string_view key, std::string_view value) {
+  read.scan(ledger_table(lane_), start.key, "", [&](std::string_view key, std::string_view value) {
     const engine::Result<LedgerBlock> block = decode_block(value);
     if (!block) {
       error = block.error();
@@ -239,16 +307,24 @@ engine::Result<LedgerPosition> Outbox::after(const LedgerPosition& start, std::u
 
 void Outbox::start_over() {
   seen_.clear();
+  aside_.clear();
+  waiting_ = {};
   newer_.clear();
-  newer_in_order_.clear();
+  noted_.clear();
+  noted_aside_.clear();
+}
+
+void Outbox::forget(Noted& noted, std::uint64_t sequence) {
+  while (!noted.empty() && noted.front().first < sequence) {
+    const auto found = newer_.find(noted.front().second);
+    if (found != newer_.end() && found->second.sequence == noted.front().first) newer_.erase(found);
+    noted.pop_front();
+  }
 }
 
 void Outbox::forget_before(const LedgerPosition& position) {
-  while (!newer_in_order_.empty() && newer_in_order_.front().first < position) {
-    const auto found = newer_.find(newer_in_order_.front().second);
-    if (found != newer_.end() && found->second.at == newer_in_order_.front().first) newer_.erase(found);
-    newer_in_order_.pop_front();
-  }
+  forget(noted_, sequence_of(position.key));
+  forget(noted_aside_, sequence_of(position.key));
 }
 
 }  // namespace settle::runner

@@ -15,13 +15,16 @@ namespace settle::runner {
 
 namespace asio = boost::asio;
 using asio::experimental::awaitable_operators::operator||;
-using engine::Time;
 using std::chrono::milliseconds;
 
 namespace {
 
 // Of the 5 s that stop() may take, what a request in flight gets to end by itself.
 constexpr milliseconds kGrace{4'000};
+
+milliseconds until(SteadyTime at, SteadyTime now) {
+  return std::chrono::ceil<milliseconds>(at - now);
+}
 
 }  // namespace
 
@@ -31,6 +34,8 @@ std::string_view pump_state_text(PumpState state) {
       return "starting";
     case PumpState::idle:
       return "idle";
+    case PumpState::gathering:
+      return "gathering";
     case PumpState::sending:
       return "sending";
     case PumpState::backing_off:
@@ -50,46 +55,8 @@ Pump::Impl::Impl(Store& in_store, sinks::Sink& to_sink, Clocks& by_clocks, Metri
       clocks(by_clocks),
       metrics(in_metrics),
       options(std::move(with)),
-      outbox(store, options.tenant, options.sink_name, options.external_labels),
-      backoff(options.backoff_min, options.backoff_max, options.jitter_seed) {
-  shown.sink = options.sink_name;
-}
-
-engine::Result<void> Pump::Impl::look_ahead() {
-  // What is announced later than this is seen later, too.
-  rows_announced = 0;
-  for (bool more = true; more;) {
-    const auto sight = outbox.look_ahead(record.next);
-    if (!sight) return sight.error();
-    rows_seen += sight->rows;
-    more = !sight->to_the_end;
-  }
-  return {};
-}
-
-engine::Result<void> Pump::Impl::load() {
-  bool known = false;
-  {
-    const ReadTransaction read = store.read();
-    if (const auto bytes = read.get(Table::sinks, key_of(options.tenant, options.sink_name))) {
-      const auto decoded = decode_sink_record(*bytes);
-      if (!decoded) return decoded.error();
-      record = *decoded;
-      known = true;
-    }
-  }
-  if (auto looked = look_ahead(); !looked) return looked.error();
-  if (known) {
-    const auto doubtful_end = outbox.after(record.next, record.batch_rows);
-    if (!doubtful_end) return doubtful_end.error();
-    record.uncertain_until = std::max(record.uncertain_until, *doubtful_end);
-  }
-  const OutboxLimits one{.rows_max = 1};
-  const auto first = outbox.next(record.next, one);
-  if (!first) return first.error();
-  if (!first->rows.empty()) shown.oldest_timestamp = first->rows.front().row.timestamp;
-  return {};
-}
+      live(store, options, Lane::live),
+      backfill(store, options, Lane::backfill) {}
 
 void Pump::Impl::ring() {
   rung = true;
@@ -102,20 +69,28 @@ asio::awaitable<void> Pump::Impl::wait_for_ring() {
 }
 
 asio::awaitable<void> Pump::Impl::wait(milliseconds limit, bool until_woken) {
-  const SteadyTime until = clocks.steady_now() + limit;
+  const SteadyTime end = clocks.steady_now() + limit;
   while (!stopping && !(until_woken && woken)) {
-    const auto left = std::chrono::ceil<milliseconds>(until - clocks.steady_now());
+    const milliseconds left = until(end, clocks.steady_now());
     if (left <= milliseconds::zero()) co_return;
     rung = false;
     co_await (clocks.sleep_for(left) || wait_for_ring());
     // Clocks that return early were stopped: nothing more is worth waiting for.
-    if (!rung && clocks.steady_now() < until) stopping = true;
+    if (!rung && clocks.steady_now() < end) stopping = true;
   }
 }
 
-asio::awaitable<void> Pump::Impl::back_off(PumpState why, milliseconds delay) {
-  shown.state = why;
-  co_await wait(delay, false);
+/// What holds the backfill lane up does not hold up the live lane.
+asio::awaitable<void> Pump::Impl::back_off(PumpLane& lane, PumpState why, milliseconds delay) {
+  const bool lets_live_pass = lane.lane == Lane::backfill;
+  const SteadyTime end = clocks.steady_now() + delay;
+  while (!stopping && clocks.steady_now() < end) {
+    lane.shown.state = why;
+    woken = false;
+    const milliseconds left = until(end, clocks.steady_now());
+    co_await wait(left, lets_live_pass);
+    if (lets_live_pass) co_await live_first();
+  }
   if (!stopping && clocks.steady_now() >= next_check) co_await check_sink();
 }
 
@@ -124,151 +99,138 @@ asio::awaitable<void> Pump::Impl::until_deadline() {
   co_await clocks.sleep_for(kGrace);
 }
 
-sinks::Capabilities Pump::Impl::capabilities() const {
-  return shown.health && shown.health->reachable ? shown.health->capabilities : sink.capabilities();
-}
-
-asio::awaitable<bool> Pump::Impl::save(SinkRecord changed, WriteBatch batch) {
-  batch.put(Table::sinks, key_of(options.tenant, options.sink_name), encode_sink_record(changed));
+asio::awaitable<bool> Pump::Impl::save(PumpLane& lane, SinkRecord changed, WriteBatch batch) {
+  batch.put(Table::sinks, lane.key, encode_sink_record(changed));
   for (;;) {
     WriteBatch copy = batch;
     const engine::Result<Committed> committed = co_await store.commit(std::move(copy));
     if (committed) break;
-    shown.last_error = "the cursor cannot be saved: " + committed.error().detail;
+    lane.shown.last_error = "the cursor cannot be saved: " + committed.error().detail;
     if (stopping) co_return false;
     // No check of the sink here: what it says would change the record that is being saved.
-    shown.state = PumpState::backing_off;
-    const milliseconds delay = backoff.next(std::nullopt);
+    lane.shown.state = PumpState::backing_off;
+    const milliseconds delay = lane.backoff.next(std::nullopt);
     co_await wait(delay, false);
   }
-  record = std::move(changed);
+  lane.record = std::move(changed);
   co_return true;
 }
 
-/// A server that restarted may have lost what it acknowledged shortly before.
-asio::awaitable<void> Pump::Impl::go_back(Time restarted_at) {
-  SinkRecord changed = record;
-  changed.started_at = restarted_at;
-  // Two clocks may disagree: the newest check before the restart was taken with ours.
-  const Time since = std::min(restarted_at, healthy_at.value_or(restarted_at)) - options.keep_acked;
-  const std::size_t first = first_since(changed.recent, since);
-  const bool lost_some = first < changed.recent.size();
-  // What was sent of the batch in hand, or found there, may be lost as well: it is done again.
-  const bool in_hand = !batch_end.key.empty();
-  if (in_hand) changed.uncertain_until = std::max(changed.uncertain_until, batch_end);
-  if (lost_some) {
-    changed.uncertain_until = std::max({changed.uncertain_until, record.next, batch_end});
-    resending_until = std::max(resending_until, record.next);
-    changed.next = changed.recent[first].from;
-    changed.recent.resize(first);
-  }
-  WriteBatch batch;
-  const bool saved = co_await save(std::move(changed), std::move(batch));
-  if (!saved) co_return;
-  went_back = in_hand || lost_some;
-  if (!lost_some) co_return;
-  // Seen anew, so that an older revision is not sent again after the newer one.
-  outbox.start_over();
-  rows_seen = 0;
-  rows_done = 0;
-  if (auto looked = look_ahead(); !looked) shown.last_error = looked.error().detail;
+OutboxLimits Pump::Impl::limits_of(const PumpLane& lane) const {
+  const sinks::Capabilities can = capabilities();
+  OutboxLimits limits;
+  limits.replace = takes_revisions(can.overwrite);
+  limits.series_once = lane.lane == Lane::backfill;
+  limits.rows_max = lane.lane == Lane::live ? can.batch_rows_max : options.backfill_batch_rows_max;
+  limits.rows_max = std::max<std::size_t>(limits.rows_max, 1);
+  limits.bytes_max = lane.lane == Lane::live ? can.batch_bytes_max : options.backfill_batch_bytes_max;
+  return limits;
 }
 
-asio::awaitable<void> Pump::Impl::check_sink() {
-  auto answer = co_await (sink.check() || until_deadline());
-  if (answer.index() != 0) co_return;
-  sinks::SinkHealth health = std::move(*std::get_if<0>(&answer));
-  next_check = clocks.steady_now() + options.check_interval;
-  shown.health = health;
-  if (!health.reachable) {
-    shown.last_error = health.server;
-    unreachable = true;
-    if (!checked) next_check = clocks.steady_now();  // the caller backs off
-    co_return;
+/// Are the rows of the backfill lane too few for a request, and may more be on their way?
+bool Pump::Impl::gathers() {
+  const std::uint64_t waiting = backfill.rows_waiting();
+  if (waiting == 0 || waiting >= options.backfill_batch_rows_max) {
+    gathering_from.reset();
+    return false;
   }
-  if (unreachable) shown.last_error.clear();
-  unreachable = false;
-  checked = true;
-  const sinks::Overwrite now_does = health.capabilities.overwrite;
-  if (record.overwrite && is_worse(*record.overwrite, now_does)) {
-    capability_lost = "the sink lost a capability: overwrite was " +
-                      std::string{sinks::overwrite_text(*record.overwrite)} + " and is now " +
-                      std::string{sinks::overwrite_text(now_does)} + "; corrections can no longer be pushed";
-  } else if (record.overwrite && is_worse(now_does, *record.overwrite)) {
-    capability_lost.clear();
+  const SteadyTime now = clocks.steady_now();
+  if (!gathering_from) gathering_from = now;
+  if (*gathering_from == now || gathered_rows != waiting) gathered_at = now;
+  gathered_rows = waiting;
+  gather_until = std::min(*gathering_from + options.gather_max, gathered_at + options.gather_quiet);
+  return now < gather_until;
+}
+
+/// False when the lane has nothing to send now.
+asio::awaitable<bool> Pump::Impl::take_turn(PumpLane& lane) {
+  const engine::Result<void> looked = lane.look_ahead();
+  if (looked && lane.lane == Lane::backfill && gathers()) {
+    lane.shown.state = PumpState::gathering;
+    co_return false;
   }
-  record.overwrite = now_does;
-  const Time now = clocks.wall_now();
-  if (record.started_at && health.started_at && *health.started_at > *record.started_at) {
-    co_await go_back(*health.started_at);
-  } else if (health.started_at) {
-    record.started_at = health.started_at;
+  const OutboxLimits limits = limits_of(lane);
+  engine::Result<OutboxBatch> batch = engine::retry_later("");
+  if (looked) batch = lane.outbox.next(lane.record.next, limits);
+  if (!looked || !batch) {
+    lane.shown.last_error = looked ? batch.error().detail : looked.error().detail;
+    const milliseconds delay = lane.backoff.slow();
+    co_await back_off(lane, PumpState::misconfigured, delay);
+    co_return true;
   }
-  healthy_at = now;
-  // Only a server that is still the same has kept what it acknowledged so long ago.
-  auto& recent = record.recent;
-  const Time kept_since = now - options.keep_acked;
-  std::erase_if(recent, [kept_since](const Acknowledged& one) { return one.last <= kept_since; });
+  if (batch->covered > 0) {
+    OutboxBatch taken = std::move(*batch);
+    co_await deliver(lane, std::move(taken));
+    overtaken = overtaken || lane.lane == Lane::live;
+    co_return true;
+  }
+  if (batch->end > lane.record.next) {
+    lane.record.next = batch->end;  // blocks of other sinks only: nothing to acknowledge
+    co_return true;
+  }
+  lane.shown.state = PumpState::idle;
+  lane.shown.oldest_timestamp.reset();
+  co_return false;
+}
+
+/// All that the live lane has, before the next request of the backfill lane.
+asio::awaitable<void> Pump::Impl::live_first() {
+  bool busy = true;
+  while (busy && !stopping) busy = co_await take_turn(live);
 }
 
 asio::awaitable<void> Pump::Impl::step() {
   if (clocks.steady_now() >= next_check) co_await check_sink();
   if (stopping) co_return;
   if (!checked) {
-    shown.state = PumpState::backing_off;
-    const milliseconds delay = backoff.next(std::nullopt);
+    live.shown.state = PumpState::backing_off;
+    backfill.shown.state = PumpState::backing_off;
+    const milliseconds delay = live.backoff.next(std::nullopt);
     co_await wait(delay, false);
     co_return;
   }
   woken = false;
-  const sinks::Capabilities can = capabilities();
-  engine::Result<void> looked = look_ahead();
-  engine::Result<OutboxBatch> batch = engine::retry_later("");
-  if (looked) {
-    const OutboxLimits limits{.rows_max = std::max<std::size_t>(can.batch_rows_max, 1),
-                              .bytes_max = can.batch_bytes_max,
-                              .replace = takes_revisions(can.overwrite)};
-    batch = outbox.next(record.next, limits);
-  }
-  if (!looked || !batch) {
-    shown.last_error = looked ? batch.error().detail : looked.error().detail;
-    const milliseconds delay = backoff.slow();
-    co_await back_off(PumpState::misconfigured, delay);
-    co_return;
-  }
-  if (batch->covered > 0) {
-    OutboxBatch taken = std::move(*batch);
-    co_await deliver(std::move(taken));
-  } else if (batch->end > record.next) {
-    record.next = batch->end;  // blocks of other sinks only: nothing to acknowledge
-  } else {
-    shown.state = PumpState::idle;
-    shown.oldest_timestamp.reset();
-    const auto left = std::chrono::ceil<milliseconds>(next_check - clocks.steady_now());
-    co_await wait(left, true);
-  }
+  bool busy = co_await take_turn(live);
+  if (busy || stopping) co_return;
+  busy = co_await take_turn(backfill);
+  if (busy || stopping) co_return;
+  const bool gathering = backfill.shown.state == PumpState::gathering;
+  const SteadyTime end = gathering ? std::min(next_check, gather_until) : next_check;
+  const milliseconds left = until(end, clocks.steady_now());
+  co_await wait(left, true);
 }
 
 asio::awaitable<void> Pump::Impl::run() {
   const auto executor = co_await asio::this_coro::executor;
   bell.emplace(executor, SteadyTime::max());
   while (!stopping) co_await step();
-  shown.state = PumpState::stopped;
+  live.shown.state = PumpState::stopped;
+  backfill.shown.state = PumpState::stopped;
 }
 
-std::uint64_t Pump::Impl::rows_waiting() const {
-  return rows_seen + rows_announced - std::min(rows_done, rows_seen + rows_announced);
-}
-
-PumpStatus Pump::Impl::status() const {
-  PumpStatus now = shown;
-  now.rows_waiting = rows_waiting();
+PumpStatus Pump::Impl::status(Lane lane) const {
+  const PumpLane& from = lane == Lane::live ? live : backfill;
+  PumpStatus now = from.shown;
+  now.health = health;
+  now.rows_waiting = from.rows_waiting();
   if (now.last_error.empty()) now.last_error = capability_lost;
+  const PumpState before = live.shown.state;
+  const bool held_up = before == PumpState::backing_off || before == PumpState::misconfigured;
+  if (held_up && now.rows_waiting > 0) now.state = before;  // live goes first
   return now;
 }
 
-LedgerPosition Pump::Impl::safe_to_forget() const {
-  return record.recent.empty() ? record.next : std::min(record.next, record.recent.front().from);
+std::optional<LedgerPosition> Pump::Impl::safe_to_forget(Lane lane) const {
+  const std::optional<LedgerPosition> of_backfill = backfill.safe_to_forget();
+  if (lane == Lane::backfill) return of_backfill;
+  std::optional<LedgerPosition> safe = live.safe_to_forget();
+  // Rows of the live lane that are newer than what waits here say what is not to be sent.
+  const bool backfill_waits = backfill.rows_waiting() > 0 || !backfill.record.recent.empty();
+  if (of_backfill && backfill_waits) {
+    const LedgerPosition since{of_backfill->key.substr(0, 8), 0};
+    safe = safe ? std::min(*safe, since) : since;
+  }
+  return safe;
 }
 
 Pump::Pump(Store& store, sinks::Sink& sink, Clocks& clocks, Metrics& metrics, PumpOptions options)
@@ -276,7 +238,8 @@ Pump::Pump(Store& store, sinks::Sink& sink, Clocks& clocks, Metrics& metrics, Pu
 Pump::~Pump() = default;
 
 engine::Result<void> Pump::load() {
-  return impl_->load();
+  if (auto loaded = impl_->live.load(impl_->store); !loaded) return loaded;
+  return impl_->backfill.load(impl_->store);
 }
 
 asio::awaitable<void> Pump::run() {
@@ -288,22 +251,24 @@ void Pump::stop() {
   impl_->ring();
 }
 
-void Pump::wake(std::uint64_t rows) {
-  impl_->rows_announced += rows;
+void Pump::wake(std::uint64_t rows, Lane lane) {
+  impl_->of(lane).rows_announced += rows;
   impl_->woken = true;
   impl_->ring();
 }
 
-bool Pump::full() const {
-  return impl_->rows_waiting() >= impl_->options.queue_rows_max;
+bool Pump::full(Lane lane) const {
+  const std::uint64_t most =
+      lane == Lane::live ? impl_->options.queue_rows_max : impl_->options.backfill_queue_rows_max;
+  return impl_->of(lane).rows_waiting() >= most;
 }
 
-PumpStatus Pump::status() const {
-  return impl_->status();
+PumpStatus Pump::status(Lane lane) const {
+  return impl_->status(lane);
 }
 
-LedgerPosition Pump::safe_to_forget() const {
-  return impl_->safe_to_forget();
+std::optional<LedgerPosition> Pump::safe_to_forget(Lane lane) const {
+  return impl_->safe_to_forget(lane);
 }
 
 }  // namespace settle::runner

@@ -1,6 +1,9 @@
-// runner/pump.hpp: sends one sink what the ledger holds for it: at least once, in order, until acknowledged.
+// runner/pump.hpp: sends one sink what the ledgers hold for it: at least once, in order, until acknowledged.
 //
-// One request in flight. The cursor moves, durably, when a batch is acknowledged or its bad rows are in the
+// Two lanes, each with a ledger and a cursor of its own. One request in flight. Before every request of the
+// backfill lane all of the live lane goes out, so live rows always overtake, and a newer revision in the
+// backfill lane never comes before an older one of the live lane; an older one that was overtaken is left
+// out. A cursor moves, durably, when a batch is acknowledged or its bad rows are in the
 // dead-letter store. After a crash the rows that one batch may have held are uncertain: where the sink keeps
 // duplicates they are first compared with what it holds.
 #pragma once
@@ -27,8 +30,15 @@ struct PumpOptions {
   std::string tenant = "default";
   std::string sink_name;
   engine::Labels external_labels;
-  std::uint64_t queue_rows_max = 10'000'000;      // a full queue pauses the jobs that feed it
-  std::chrono::milliseconds keep_acked{120'000};  // re-sent when the server restarted meanwhile
+  std::uint64_t queue_rows_max = 10'000'000;  // a full queue pauses the jobs that feed it
+  std::uint64_t backfill_queue_rows_max = 2'000'000;
+  // Large bodies, and seldom: VictoriaMetrics drops its whole rollup cache, at most every 5 s, when a sample
+  // older than 5 minutes comes.
+  std::size_t backfill_batch_rows_max = 100'000;
+  std::size_t backfill_batch_bytes_max = 32u << 20;  // of series text, once each, and numbers
+  std::chrono::milliseconds gather_max{30'000};      // fewer rows wait for more, but not longer than this
+  std::chrono::milliseconds gather_quiet{2'000};     // and not when none has come for so long
+  std::chrono::milliseconds keep_acked{120'000};     // re-sent when the server restarted meanwhile
   std::chrono::milliseconds backoff_min{200};
   std::chrono::milliseconds backoff_max{60'000};
   std::chrono::milliseconds uncertain_wait{1'000};   // before looking for rows of a request that was cut
@@ -36,11 +46,21 @@ struct PumpOptions {
   std::uint64_t jitter_seed = 0;
 };
 
-enum class PumpState : std::uint8_t { starting, idle, sending, backing_off, misconfigured, stopped };
+/// `gathering`: rows of the backfill lane wait until they are worth a request.
+enum class PumpState : std::uint8_t {
+  starting,
+  idle,
+  gathering,
+  sending,
+  backing_off,
+  misconfigured,
+  stopped
+};
 [[nodiscard]] std::string_view pump_state_text(PumpState state);
 
-struct PumpStatus {
+struct PumpStatus {  // of one lane
   std::string sink;
+  Lane lane = Lane::live;
   PumpState state = PumpState::starting;
   std::uint64_t rows_waiting = 0;
   std::optional<engine::Time> oldest_timestamp;  // of the next row to be sent
@@ -63,11 +83,12 @@ class Pump {
   boost::asio::awaitable<void> run();
   void stop();
   /// A commit appended `rows` rows for this sink.
-  void wake(std::uint64_t rows);
-  [[nodiscard]] bool full() const;
-  [[nodiscard]] PumpStatus status() const;
-  /// Rows of the ledger before it may be deleted: everything there is acknowledged and past keep_acked.
-  [[nodiscard]] LedgerPosition safe_to_forget() const;
+  void wake(std::uint64_t rows, Lane lane = Lane::live);
+  [[nodiscard]] bool full(Lane lane = Lane::live) const;
+  [[nodiscard]] PumpStatus status(Lane lane = Lane::live) const;
+  /// Rows of the lane's ledger before it may be deleted: everything there is acknowledged and past
+  /// keep_acked, and replaces nothing that waits. None: nothing there is this sink's.
+  [[nodiscard]] std::optional<LedgerPosition> safe_to_forget(Lane lane = Lane::live) const;
 
  private:
   struct Impl;

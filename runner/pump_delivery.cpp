@@ -53,17 +53,25 @@ Segment split_off(Segment& segment) {
   return second;
 }
 
+/// The first half of the last segment becomes the last one: rows go out in order.
+void halve_last(std::vector<Segment>& segments) {
+  Segment second = split_off(segments.back());
+  segments.insert(segments.end() - 1, std::move(second));
+}
+
 }  // namespace
 
-void Pump::Impl::count(std::string_view outcome, std::uint64_t rows) {
+void Pump::Impl::count(const PumpLane& lane, std::string_view outcome, std::uint64_t rows) {
   if (rows == 0) return;
-  metrics.rows_sent.Add({{"sink", options.sink_name}, {"outcome", std::string{outcome}}})
+  metrics.rows_sent
+      .Add({{"sink", options.sink_name},
+            {"lane", std::string{lane_text(lane.lane)}},
+            {"outcome", std::string{outcome}}})
       .Increment(static_cast<double>(rows));
 }
 
-void Pump::Impl::bury(const OutboxBatch& batch, const OutboxRow& row, std::string reason) {
+void Pump::Impl::bury(PumpLane& lane, const OutboxBatch& batch, const OutboxRow& row, std::string reason) {
   DeadLetter letter;
-  letter.number = record.dead_letters + letters.size() + 1;
   letter.sink = options.sink_name;
   letter.job_id = batch.jobs[row.job];
   letter.series = row.row.series;
@@ -72,24 +80,26 @@ void Pump::Impl::bury(const OutboxBatch& batch, const OutboxRow& row, std::strin
   letter.revision = row.row.revision;
   letter.reason = std::move(reason);
   letter.refused_at = clocks.wall_now();
-  letters.push_back(std::move(letter));
+  lane.letters.push_back(std::move(letter));
 }
 
 /// What can be sent; the rest goes to the dead letters, but for stale markers that the sink does not take.
-std::vector<OutboxRow> Pump::Impl::sort_out(OutboxBatch& batch) {
+std::vector<OutboxRow> Pump::Impl::sort_out(PumpLane& lane, OutboxBatch& batch) {
   const engine::Time now = clocks.wall_now();
   const sinks::Capabilities can = capabilities();
   const bool revisions = takes_revisions(can.overwrite);
-  for (const OutboxRow& row : batch.lost) bury(batch, row, "the store no longer knows the series' labels");
+  for (const OutboxRow& row : batch.lost)
+    bury(lane, batch, row, "the store no longer knows the series' labels");
   std::vector<OutboxRow> good;
   good.reserve(batch.rows.size());
   for (OutboxRow& row : batch.rows) {
     if (row.row.reason == engine::Reason::stale && !can.takes_stale_markers) {
-      ++left_out;
+      ++lane.left_out;
     } else if (row.row.revision > 1 && !revisions) {
-      bury(batch, row, "a correction, and the sink would keep both values: give the job corrections: hold");
+      bury(lane, batch, row,
+           "a correction, and the sink would keep both values: give the job corrections: hold");
     } else if (auto reason = sink.refuse(row.row, now)) {
-      bury(batch, row, std::move(*reason));
+      bury(lane, batch, row, std::move(*reason));
     } else {
       good.push_back(std::move(row));
     }
@@ -97,139 +107,186 @@ std::vector<OutboxRow> Pump::Impl::sort_out(OutboxBatch& batch) {
   return good;
 }
 
-asio::awaitable<sinks::PushOutcome> Pump::Impl::push(const std::vector<OutboxRow>& rows) {
+asio::awaitable<sinks::PushOutcome> Pump::Impl::push(const PumpLane& lane,
+                                                     const std::vector<OutboxRow>& rows) {
   std::vector<sinks::Row> sent = rows_of(rows);
   auto answer = co_await (sink.push(std::move(sent)) || until_deadline());
   sinks::PushOutcome outcome;
   outcome.verdict = PushVerdict::uncertain;
   outcome.detail = "stopped while a request was in flight";
   if (answer.index() == 0) outcome = std::move(*std::get_if<0>(&answer));
-  metrics.sink_requests.Add({{"sink", options.sink_name}, {"outcome", verdict_text(outcome.verdict)}})
+  metrics.sink_requests
+      .Add({{"sink", options.sink_name},
+            {"lane", std::string{lane_text(lane.lane)}},
+            {"outcome", verdict_text(outcome.verdict)}})
       .Increment();
   co_return outcome;
 }
 
 /// False when the sink could not say what it holds; then they are as doubtful as before.
-asio::awaitable<bool> Pump::Impl::leave_out_held(Segment& segment) {
+asio::awaitable<bool> Pump::Impl::leave_out_held(PumpLane& lane, Segment& segment) {
   std::vector<sinks::Row> asked = rows_of(segment.rows);
   auto answer = co_await (sink.holds(std::move(asked)) || until_deadline());
   if (answer.index() != 0) co_return false;
   const engine::Result<std::vector<bool>>& held = *std::get_if<0>(&answer);
   if (!held) {
-    shown.last_error = "cannot look up what the sink holds: " + held.error().detail;
+    lane.shown.last_error = "cannot look up what the sink holds: " + held.error().detail;
     co_return false;
   }
   std::vector<OutboxRow> missing;
   for (std::size_t i = 0; i < segment.rows.size(); ++i) {
     if (!(*held)[i]) missing.push_back(std::move(segment.rows[i]));
   }
-  count("held", segment.rows.size() - missing.size());
+  count(lane, "held", segment.rows.size() - missing.size());
   segment.rows = std::move(missing);
   segment.doubtful = false;
   co_return true;
 }
 
-/// Returns early, with segments left, when the pump stops or has to go back.
-asio::awaitable<void> Pump::Impl::send_segments(const OutboxBatch& batch, std::vector<Segment>& segments) {
-  while (!segments.empty() && !stopping && !went_back) {
+/// Live rows were sent since the batch was taken: some may be newer revisions of rows in it. False when that
+/// cannot be found out; the batch is then taken anew.
+bool Pump::Impl::leave_out_overtaken(OutboxBatch& batch, std::vector<Segment>& segments) {
+  overtaken = false;
+  if (!takes_revisions(capabilities().overwrite)) return true;
+  if (const auto looked = backfill.look_ahead(); !looked) {
+    backfill.shown.last_error = looked.error().detail;
+    backfill.record.uncertain_until = std::max(backfill.record.uncertain_until, batch.end);
+    return false;
+  }
+  for (Segment& segment : segments) {
+    batch.replaced += std::erase_if(
+        segment.rows, [this](const OutboxRow& row) { return backfill.outbox.is_replaced(row); });
+  }
+  return true;
+}
+
+/// Ends when the last segment may be sent as it is; false when the batch is not to be gone on with.
+asio::awaitable<bool> Pump::Impl::may_send(PumpLane& lane, OutboxBatch& batch,
+                                           std::vector<Segment>& segments) {
+  for (;;) {
+    if (lane.lane == Lane::backfill) co_await live_first();
+    if (stopping || lane.went_back) co_return false;
+    if (lane.lane == Lane::backfill && overtaken && !leave_out_overtaken(batch, segments)) co_return false;
     Segment& segment = segments.back();
-    if (segment.doubtful && must_compare(capabilities())) {
-      const bool known = co_await leave_out_held(segment);
-      if (!known) {
-        const milliseconds delay = backoff.next(std::nullopt);
-        co_await back_off(PumpState::backing_off, delay);
-        continue;
-      }
-    }
-    if (segment.rows.empty()) {
+    if (segment.rows.empty() || !segment.doubtful || !must_compare(capabilities())) co_return true;
+    const bool known = co_await leave_out_held(lane, segment);
+    if (known) co_return true;
+    const milliseconds delay = lane.backoff.next(std::nullopt);
+    co_await back_off(lane, PumpState::backing_off, delay);
+  }
+}
+
+asio::awaitable<void> Pump::Impl::after_push(PumpLane& lane, const OutboxBatch& batch,
+                                             std::vector<Segment>& segments, sinks::PushOutcome outcome) {
+  Segment& segment = segments.back();
+  const AfterPush after = decide_after_push(outcome.verdict, segment.rows.size());
+  segment.doubtful = segment.doubtful || after.doubtful;
+  if (after.step != NextStep::done) lane.shown.last_error = outcome.detail;
+  switch (after.step) {
+    case NextStep::done:
+      lane.backoff.reset();
+      lane.shown.last_error.clear();
+      count(lane, "accepted", segment.rows.size());
+      if (batch.start < lane.resending_until) lane.shown.rows_resent += segment.rows.size();
       segments.pop_back();
-      continue;
+      break;
+    case NextStep::split:
+      halve_last(segments);
+      break;
+    case NextStep::bury:
+      bury(lane, batch, segment.rows.front(), std::move(outcome.detail));
+      segments.pop_back();
+      break;
+    case NextStep::wait: {
+      milliseconds delay = lane.backoff.next(outcome.retry_after);
+      if (after.doubtful) delay = std::max(delay, options.uncertain_wait);
+      // A body that takes the server longer than it may would take it as long again.
+      if (after.doubtful && segment.rows.size() > capabilities().batch_rows_max) halve_last(segments);
+      co_await back_off(lane, PumpState::backing_off, delay);
+      break;
     }
-    shown.state = PumpState::sending;
-    sinks::PushOutcome outcome = co_await push(segment.rows);
-    const AfterPush after = decide_after_push(outcome.verdict, segment.rows.size());
-    segment.doubtful = segment.doubtful || after.doubtful;
-    if (after.step != NextStep::done) shown.last_error = outcome.detail;
-    switch (after.step) {
-      case NextStep::done:
-        backoff.reset();
-        shown.last_error.clear();
-        count("accepted", segment.rows.size());
-        if (batch.start < resending_until) shown.rows_resent += segment.rows.size();
-        segments.pop_back();
-        break;
-      case NextStep::split: {
-        Segment second = split_off(segment);
-        segments.insert(segments.end() - 1, std::move(second));
-        break;
-      }
-      case NextStep::bury:
-        bury(batch, segment.rows.front(), std::move(outcome.detail));
-        segments.pop_back();
-        break;
-      case NextStep::wait: {
-        milliseconds delay = backoff.next(outcome.retry_after);
-        if (after.doubtful) delay = std::max(delay, options.uncertain_wait);
-        co_await back_off(PumpState::backing_off, delay);
-        break;
-      }
-      case NextStep::wait_slowly: {
-        const milliseconds delay = backoff.slow();
-        co_await back_off(PumpState::misconfigured, delay);
-        break;
-      }
+    case NextStep::wait_slowly: {
+      const milliseconds delay = lane.backoff.slow();
+      co_await back_off(lane, PumpState::misconfigured, delay);
+      break;
     }
   }
 }
 
-asio::awaitable<void> Pump::Impl::acknowledge(const OutboxBatch& batch) {
-  SinkRecord changed = record;
+/// Returns early, with segments left, when the pump stops or the batch is to be taken anew.
+asio::awaitable<void> Pump::Impl::send_segments(PumpLane& lane, OutboxBatch& batch,
+                                                std::vector<Segment>& segments) {
+  while (!segments.empty()) {
+    const bool may = co_await may_send(lane, batch, segments);
+    if (!may) co_return;
+    if (segments.back().rows.empty()) {
+      segments.pop_back();
+      continue;
+    }
+    lane.shown.state = PumpState::sending;
+    const std::vector<OutboxRow>& rows = segments.back().rows;
+    sinks::PushOutcome outcome = co_await push(lane, rows);
+    co_await after_push(lane, batch, segments, std::move(outcome));
+  }
+}
+
+asio::awaitable<void> Pump::Impl::acknowledge(PumpLane& lane, const OutboxBatch& batch) {
+  SinkRecord changed = lane.record;
   changed.next = batch.end;
   if (changed.uncertain_until <= batch.end) changed.uncertain_until = {};
-  changed.dead_letters += letters.size();
   if (!capabilities().durable_when_acknowledged) {
     const engine::Time now = clocks.wall_now();
     remember_acknowledged(changed.recent, {now, now, batch.start, batch.covered},
                           options.keep_acked / kGrains);
   }
   WriteBatch writes;
-  for (const DeadLetter& letter : letters) {
-    writes.put(Table::dead_letters, key_of(options.tenant, options.sink_name) + key_u64(letter.number),
-               encode_dead_letter(letter));
+  if (!lane.letters.empty()) {
+    // One numbering for both lanes; each saves the newest it knows.
+    changed.dead_letters = std::max(live.record.dead_letters, backfill.record.dead_letters);
+    for (DeadLetter& letter : lane.letters) {
+      letter.number = ++changed.dead_letters;
+      writes.put(Table::dead_letters, key_of(options.tenant, options.sink_name) + key_u64(letter.number),
+                 encode_dead_letter(letter));
+    }
   }
-  const bool saved = co_await save(std::move(changed), std::move(writes));
+  const bool saved = co_await save(lane, std::move(changed), std::move(writes));
   if (!saved) co_return;
-  rows_done += batch.covered;
-  shown.rows_dead += letters.size();
-  shown.rows_replaced += batch.replaced;
-  shown.rows_acknowledged += batch.covered - batch.replaced - letters.size() - left_out;
-  count("left_out", left_out);
-  count("dead", letters.size());
-  count("replaced", batch.replaced);
-  outbox.forget_before(batch.end);
+  lane.rows_done += batch.covered;
+  lane.shown.rows_dead += lane.letters.size();
+  lane.shown.rows_replaced += batch.replaced;
+  lane.shown.rows_acknowledged += batch.covered - batch.replaced - lane.letters.size() - lane.left_out;
+  count(lane, "left_out", lane.left_out);
+  count(lane, "dead", lane.letters.size());
+  count(lane, "replaced", batch.replaced);
+  lane.outbox.forget_before(batch.end);
 }
 
-asio::awaitable<void> Pump::Impl::deliver(OutboxBatch batch) {
-  const sinks::Capabilities can = capabilities();
-  if (record.batch_rows < can.batch_rows_max) {
+asio::awaitable<void> Pump::Impl::deliver(PumpLane& lane, OutboxBatch batch) {
+  const OutboxLimits limits = limits_of(lane);
+  if (lane.record.batch_rows < limits.rows_max) {
     // Known before the first row leaves: after a crash it says how many rows are doubtful.
-    SinkRecord changed = record;
-    changed.batch_rows = can.batch_rows_max;
+    SinkRecord changed = lane.record;
+    changed.batch_rows = limits.rows_max;
     WriteBatch nothing_else;
-    const bool saved = co_await save(std::move(changed), std::move(nothing_else));
+    const bool saved = co_await save(lane, std::move(changed), std::move(nothing_else));
     if (!saved) co_return;
   }
-  letters.clear();
-  left_out = 0;
-  went_back = false;
-  batch_end = batch.end;
+  lane.letters.clear();
+  lane.left_out = 0;
+  lane.went_back = false;
+  if (lane.lane == Lane::backfill) {
+    overtaken = false;
+    gathering_from.reset();
+  }
+  lane.batch_end = batch.end;
   std::vector<Segment> segments(1);
-  segments.front().doubtful = batch.start < record.uncertain_until;
-  segments.front().rows = sort_out(batch);
-  if (!segments.front().rows.empty()) shown.oldest_timestamp = segments.front().rows.front().row.timestamp;
-  co_await send_segments(batch, segments);
-  batch_end = {};
-  if (segments.empty() && !went_back) co_await acknowledge(batch);
+  segments.front().doubtful = batch.start < lane.record.uncertain_until;
+  segments.front().rows = sort_out(lane, batch);
+  if (!segments.front().rows.empty())
+    lane.shown.oldest_timestamp = segments.front().rows.front().row.timestamp;
+  co_await send_segments(lane, batch, segments);
+  lane.batch_end = {};
+  if (segments.empty() && !lane.went_back) co_await acknowledge(lane, batch);
 }
 
 }  // namespace settle::runner

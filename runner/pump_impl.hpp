@@ -1,5 +1,5 @@
-// runner/pump_impl.hpp: the inside of a pump, shared by pump.cpp (life, waiting, health) and
-// pump_delivery.cpp (one batch from the ledger to its acknowledgement).
+// runner/pump_impl.hpp: the inside of a pump, shared by pump.cpp (life, turns, waiting), pump_health.cpp
+// (what the sink says of itself) and pump_delivery.cpp (one batch from the ledger to its acknowledgement).
 #pragma once
 
 #include <cstdint>
@@ -24,46 +24,80 @@ struct Segment {
   bool doubtful = false;
 };
 
+/// What a pump knows of one lane.
+struct PumpLane {
+  PumpLane(const Store& store, const PumpOptions& options, Lane which);
+  [[nodiscard]] engine::Result<void> load(const Store& store);
+  [[nodiscard]] engine::Result<void> look_ahead();
+  [[nodiscard]] std::uint64_t rows_waiting() const;
+  [[nodiscard]] std::optional<LedgerPosition> safe_to_forget() const;
+
+  Lane lane;
+  std::string key;  // of its record in Table::sinks
+  Outbox outbox;
+  Backoff backoff;
+  SinkRecord record;               // as it is in the store, but for what only skips blocks of others
+  PumpStatus shown;                // what status() completes
+  bool went_back = false;          // during the batch in hand: it is not acknowledged
+  LedgerPosition batch_end;        // of the batch in hand
+  LedgerPosition resending_until;  // rows before it were acknowledged by a server that restarted
+  std::uint64_t rows_seen = 0;     // by looking ahead, since start or since it went back
+  std::uint64_t rows_done = 0;
+  std::uint64_t rows_announced = 0;  // by wake(), not yet seen
+  std::vector<DeadLetter> letters;   // of the batch in hand; numbered when it is acknowledged
+  std::uint64_t left_out = 0;        // stale markers of the batch in hand that the sink does not take
+};
+
 struct Pump::Impl {
   Impl(Store& in_store, sinks::Sink& to_sink, Clocks& by_clocks, Metrics& in_metrics, PumpOptions with);
 
   // pump.cpp
-  [[nodiscard]] engine::Result<void> load();
-  [[nodiscard]] engine::Result<void> look_ahead();
   boost::asio::awaitable<void> run();
   boost::asio::awaitable<void> step();
+  boost::asio::awaitable<bool> take_turn(PumpLane& lane);
+  boost::asio::awaitable<void> live_first();
   void ring();
   boost::asio::awaitable<void> wait_for_ring();
   boost::asio::awaitable<void> wait(std::chrono::milliseconds limit, bool until_woken);
-  boost::asio::awaitable<void> back_off(PumpState why, std::chrono::milliseconds delay);
+  boost::asio::awaitable<void> back_off(PumpLane& lane, PumpState why, std::chrono::milliseconds delay);
   boost::asio::awaitable<void> until_deadline();
+  boost::asio::awaitable<bool> save(PumpLane& lane, SinkRecord changed, WriteBatch batch);
+  [[nodiscard]] bool gathers();
+  [[nodiscard]] OutboxLimits limits_of(const PumpLane& lane) const;
+  [[nodiscard]] PumpLane& of(Lane lane) { return lane == Lane::live ? live : backfill; }
+  [[nodiscard]] PumpStatus status(Lane lane) const;
+  [[nodiscard]] std::optional<LedgerPosition> safe_to_forget(Lane lane) const;
+
+  // pump_health.cpp
   boost::asio::awaitable<void> check_sink();
-  boost::asio::awaitable<void> go_back(engine::Time restarted_at);
-  boost::asio::awaitable<bool> save(SinkRecord changed, WriteBatch batch);
-  [[nodiscard]] PumpStatus status() const;
-  [[nodiscard]] LedgerPosition safe_to_forget() const;
-  [[nodiscard]] std::uint64_t rows_waiting() const;
+  boost::asio::awaitable<void> go_back(PumpLane& lane, engine::Time restarted_at);
+  boost::asio::awaitable<void> look_for_restart(PumpLane& lane);
+  void note_overwrite(sinks::Overwrite now_does);
   [[nodiscard]] sinks::Capabilities capabilities() const;
 
   // pump_delivery.cpp
-  boost::asio::awaitable<void> deliver(OutboxBatch batch);
-  boost::asio::awaitable<void> send_segments(const OutboxBatch& batch, std::vector<Segment>& segments);
-  boost::asio::awaitable<bool> leave_out_held(Segment& segment);
-  boost::asio::awaitable<sinks::PushOutcome> push(const std::vector<OutboxRow>& rows);
-  boost::asio::awaitable<void> acknowledge(const OutboxBatch& batch);
-  [[nodiscard]] std::vector<OutboxRow> sort_out(OutboxBatch& batch);
-  void bury(const OutboxBatch& batch, const OutboxRow& row, std::string reason);
-  void count(std::string_view outcome, std::uint64_t rows);
+  boost::asio::awaitable<void> deliver(PumpLane& lane, OutboxBatch batch);
+  boost::asio::awaitable<void> send_segments(PumpLane& lane, OutboxBatch& batch,
+                                             std::vector<Segment>& segments);
+  boost::asio::awaitable<bool> may_send(PumpLane& lane, OutboxBatch& batch, std::vector<Segment>& segments);
+  boost::asio::awaitable<void> after_push(PumpLane& lane, const OutboxBatch& batch,
+                                          std::vector<Segment>& segments, sinks::PushOutcome outcome);
+  boost::asio::awaitable<bool> leave_out_held(PumpLane& lane, Segment& segment);
+  [[nodiscard]] bool leave_out_overtaken(OutboxBatch& batch, std::vector<Segment>& segments);
+  boost::asio::awaitable<sinks::PushOutcome> push(const PumpLane& lane, const std::vector<OutboxRow>& rows);
+  boost::asio::awaitable<void> acknowledge(PumpLane& lane, const OutboxBatch& batch);
+  [[nodiscard]] std::vector<OutboxRow> sort_out(PumpLane& lane, OutboxBatch& batch);
+  void bury(PumpLane& lane, const OutboxBatch& batch, const OutboxRow& row, std::string reason);
+  void count(const PumpLane& lane, std::string_view outcome, std::uint64_t rows);
 
   Store& store;
   sinks::Sink& sink;
   Clocks& clocks;
   Metrics& metrics;
   PumpOptions options;
-  Outbox outbox;
-  Backoff backoff;
-  SinkRecord record;            // as it is in the store, but for what only skips blocks of others
-  PumpStatus shown;             // what status() completes
+  PumpLane live;
+  PumpLane backfill;
+  std::optional<sinks::SinkHealth> health;
   std::string capability_lost;  // stays until the capability is back
   std::optional<boost::asio::steady_timer> bell;
   bool woken = false;
@@ -71,16 +105,13 @@ struct Pump::Impl {
   bool stopping = false;
   bool unreachable = false;  // at the newest check
   bool checked = false;      // the sink answered a check since start
-  bool went_back = false;    // during the batch in hand: it is not acknowledged
+  bool overtaken = false;    // live rows were sent while a batch of the backfill lane was in hand
   SteadyTime next_check{};
-  std::optional<engine::Time> healthy_at;  // wall time of the newest check without a restart
-  LedgerPosition batch_end;                // of the batch in hand
-  LedgerPosition resending_until;          // rows before it were acknowledged by a server that restarted
-  std::uint64_t rows_seen = 0;             // by looking ahead, since start or since it went back
-  std::uint64_t rows_done = 0;
-  std::uint64_t rows_announced = 0;  // by wake(), not yet seen
-  std::vector<DeadLetter> letters;   // of the batch in hand
-  std::uint64_t left_out = 0;        // stale markers of the batch in hand that the sink does not take
+  std::optional<engine::Time> healthy_at;    // wall time of the newest check without a restart
+  std::optional<SteadyTime> gathering_from;  // rows of the backfill lane wait for more since then
+  SteadyTime gathered_at{};                  // when their number changed last
+  SteadyTime gather_until{};
+  std::uint64_t gathered_rows = 0;
 };
 
 }  // namespace settle::runner

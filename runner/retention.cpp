@@ -76,12 +76,18 @@ asio::awaitable<void> Runner::Impl::maintain_once() {
   {
     const ReadTransaction view = store.read();
     const std::string old = key_u64(sequence_reached(view, wall - options.keep_ledger));
-    std::string cut = old;
-    for (const auto& [name, part] : sinks) {
-      cut = std::min(cut, part.pump->safe_to_forget().key);
-    }
-    if (!cut.empty()) {
-      batch.erase_range(Table::ledger, "", cut);
+    bool cut_short = false;  // a sink still waits for rows that are old
+    for (const Lane lane : {Lane::live, Lane::backfill}) {
+      std::string cut = old;
+      for (const auto& [name, part] : sinks) {
+        if (const auto safe = part.pump->safe_to_forget(lane)) {
+          cut = std::min(cut, safe->key);
+        }
+      }
+      cut_short = cut_short || cut != old;
+      if (!cut.empty()) {
+        batch.erase_range(ledger_table(lane), "", cut);
+      }
     }
     erase_ledger_marks(wall - options.keep_ledger - kLedgerMarkEvery, batch);
     put_ledger_mark(view, wall, stat.last_sequence, batch);
@@ -89,7 +95,7 @@ asio::awaitable<void> Runner::Impl::maintain_once() {
       return registry.find_stream(tenant, stream) != nullptr;
     };
     retire_orphans(view, knows, wall, kErasedMax, batch);
-    if (cut == old) {  // no sink still waits for rows that name them
+    if (!cut_short) {  // no row that waits names them
       forget_retired(view, wall - options.keep_ledger, kErasedMax, batch);
     }
     const std::uint64_t dead_bytes = bytes_of(stat, Table::dead_letters);

@@ -67,10 +67,35 @@ std::string Runner::Impl::why_paused(const Stream& stream) const {
   return {};
 }
 
-void Runner::Impl::committed(const std::string& sink, std::uint64_t rows) {
+std::string Runner::Impl::why_backfill_waits(const std::vector<std::string>& to_sinks) const {
+  if (store.fill() >= kStoreFillMax) {
+    return "the store is over 80 % of store.max_bytes: raise it, or shorten retention.ledger";
+  }
+  for (const std::string& name : to_sinks) {
+    const auto found = sinks.find(name);
+    if (found == sinks.end()) {
+      return "sink " + name + " is not configured: configure it again, or cancel the backfill";
+    }
+    const Pump& pump = *found->second.pump;
+    const PumpStatus status = pump.status(Lane::backfill);
+    if (!status.health || !status.health->reachable) {
+      return "sink " + name + " is not reachable" +
+             (status.last_error.empty() ? "" : ": " + status.last_error);
+    }
+    if (status.state == PumpState::backing_off || status.state == PumpState::misconfigured) {
+      return "sink " + name + " takes no rows now: " + status.last_error;
+    }
+    if (pump.full(Lane::backfill)) {
+      return "the backfill lane of sink " + name + " is full: see /api/v1/outbox";
+    }
+  }
+  return {};
+}
+
+void Runner::Impl::committed(const std::string& sink, std::uint64_t rows, Lane lane) {
   const auto found = sinks.find(sink);
   if (found != sinks.end()) {
-    found->second.pump->wake(rows);
+    found->second.pump->wake(rows, lane);
   }
 }
 
@@ -241,10 +266,9 @@ bool Runner::at_rest() const {
   if (impl_->scheduler.ticking() > 0 || !impl_->backfills.at_rest()) {
     return false;
   }
-  for (const auto& [name, part] : impl_->sinks) {
-    const PumpStatus status = part.pump->status();
+  for (const PumpStatus& status : impl_->outbox()) {
     const bool waits = status.state == PumpState::backing_off || status.state == PumpState::misconfigured ||
-                       status.state == PumpState::stopped;
+                       status.state == PumpState::gathering || status.state == PumpState::stopped;
     if (!waits && (status.state != PumpState::idle || status.rows_waiting > 0)) {
       return false;
     }

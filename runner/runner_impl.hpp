@@ -87,7 +87,10 @@ struct Runner::Impl final : Service, JobContext {
   [[nodiscard]] std::string why_paused(const Stream& stream) const;
   void stream_changed(const Stream& stream);
   void start_stream(const Stream& stream, engine::Engine engine, StreamLog log, bool at_once);
-  void committed(const std::string& sink, std::uint64_t rows);
+  void committed(const std::string& sink, std::uint64_t rows, Lane lane = Lane::live);
+  /// "" : the backfill lane of each of the sinks takes more rows. Else why not; a backfill waits then, live
+  /// streams do not.
+  [[nodiscard]] std::string why_backfill_waits(const std::vector<std::string>& to_sinks) const;
   [[nodiscard]] const StreamStatus* stream_status(const Job& job) const;
 
   // runner_lanes.cpp

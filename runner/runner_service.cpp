@@ -139,7 +139,8 @@ Outcome<ResultView> Runner::Impl::result(const std::string& tenant, const std::s
 std::vector<PumpStatus> Runner::Impl::outbox() const {
   std::vector<PumpStatus> all;
   for (const auto& [name, part] : sinks) {
-    all.push_back(part.pump->status());
+    all.push_back(part.pump->status(Lane::live));
+    all.push_back(part.pump->status(Lane::backfill));
   }
   return all;
 }

@@ -95,6 +95,7 @@ class Service {
   /// `not_found` with field "unknown" or "not_ready".
   [[nodiscard]] virtual Outcome<ResultView> result(const std::string& tenant,
                                                    const std::string& store_path) const = 0;
+  /// By sink; of each sink the live lane, then the backfill lane.
   [[nodiscard]] virtual std::vector<PumpStatus> outbox() const = 0;
   [[nodiscard]] virtual std::vector<DeadLetter> dead_letters(const std::string& tenant,
                                                              const std::string& sink, std::uint64_t after,

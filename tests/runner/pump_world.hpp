@@ -199,6 +199,12 @@ class Process {
   bool run_until_sent() {
     return run_until([this] { return pump->status().rows_waiting == 0; });
   }
+  bool run_until_both_lanes_sent() {
+    return run_until([this] {
+      return pump->status(runner::Lane::live).rows_waiting == 0 &&
+             pump->status(runner::Lane::backfill).rows_waiting == 0;
+    });
+  }
   /// Lets everything happen that needs no time to pass.
   void run_ready() {
     while (context.run_one_for(std::chrono::milliseconds{20}) > 0) {
@@ -254,7 +260,7 @@ inline engine::Sample sample(std::uint64_t series, int minute, std::uint64_t val
 
 /// Commits the samples to the ledger with the names of their series, as a tick does, and wakes the pump.
 inline void emit(Process& process, std::vector<engine::Sample> samples,
-                 std::vector<std::string> sinks = {"tsdb"}) {
+                 std::vector<std::string> sinks = {"tsdb"}, runner::Lane lane = runner::Lane::live) {
   runner::WriteBatch batch;
   for (const engine::Sample& one : samples) {
     batch.put(runner::Table::series, runner::series_key("default", "stream", one.series),
@@ -269,10 +275,15 @@ inline void emit(Process& process, std::vector<engine::Sample> samples,
   block.policy = "consecutive:3";
   block.sinks = std::move(sinks);
   block.samples = std::move(samples);
-  runner::append_to_ledger(batch, std::move(block));
+  runner::append_to_ledger(batch, std::move(block), lane);
   const auto committed = process.store->commit_now(std::move(batch));
   ASSERT_TRUE(committed) << committed.error().detail;
-  if (process.pump && mine) process.pump->wake(rows);
+  if (process.pump && mine) process.pump->wake(rows, lane);
+}
+
+/// As a chunk of a backfill does.
+inline void emit_backfill(Process& process, std::vector<engine::Sample> samples) {
+  emit(process, std::move(samples), {"tsdb"}, runner::Lane::backfill);
 }
 
 }  // namespace settle::test
