@@ -216,7 +216,7 @@ PumpStatus Pump::Impl::status(Lane lane) const {
   if (now.last_error.empty()) now.last_error = capability_lost;
   const PumpState before = live.shown.state;
   const bool held_up = before == PumpState::backing_off || before == PumpState::misconfigured;
-  if (held_up && now.rows_waiting > 0) now.state = before;  // live goes first
+  if (held_up) now.state = before;  // live goes first
   return now;
 }
 

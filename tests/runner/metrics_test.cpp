@@ -51,7 +51,7 @@ TEST(Metrics, FeedbackMetricsAreThereWithTheirTypeAndAtZeroFromTheStart) {
 TEST(Metrics, CountersWithALabelHaveEveryKnownValueOfItFromTheStart) {
   const Metrics metrics;
   const auto all = metrics.registry.Collect();
-  EXPECT_EQ(family(all, "settle_samples_total")->metric.size(), 5U);
+  EXPECT_EQ(family(all, "settle_samples_total")->metric.size(), 6U);
   EXPECT_EQ(family(all, "asapquery_precompute_sketch_pull_errors_total")->metric.size(), 7U);
 }
 
