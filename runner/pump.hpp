@@ -87,7 +87,7 @@ class Pump {
   [[nodiscard]] bool full(Lane lane = Lane::live) const;
   [[nodiscard]] PumpStatus status(Lane lane = Lane::live) const;
   /// Rows of the lane's ledger before it may be deleted: everything there is acknowledged and past
-  /// keep_acked, and replaces nothing that waits. None: nothing there is this sink's.
+  /// keep_acked, and replaces nothing that waits. None: this sink needs none of it.
   [[nodiscard]] std::optional<LedgerPosition> safe_to_forget(Lane lane = Lane::live) const;
 
  private:

@@ -60,7 +60,7 @@ std::uint64_t PumpLane::rows_waiting() const {
 }
 
 std::optional<LedgerPosition> PumpLane::safe_to_forget() const {
-  if (record.next.key.empty() && record.recent.empty() && rows_waiting() == 0) return std::nullopt;
+  if (record.recent.empty() && rows_waiting() == 0) return std::nullopt;
   return record.recent.empty() ? record.next : std::min(record.next, record.recent.front().from);
 }
 

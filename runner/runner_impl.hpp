@@ -96,7 +96,6 @@ struct Runner::Impl final : Service, JobContext {
   // runner_lanes.cpp
   [[nodiscard]] BackfillLane::Parts backfill_parts();
   [[nodiscard]] std::string why_no_backfill(const Job& job) const;
-  void backfilled(const std::string& sink, std::uint64_t rows);
 
   // retention.cpp
   boost::asio::awaitable<void> maintain();

@@ -102,7 +102,8 @@ BackfillLane::Parts Runner::Impl::backfill_parts() {
             return status.health && status.health->reachable ? status.health->capabilities
                                                              : found->second.sink->capabilities();
           },
-      .committed = [this](const std::string& name, std::uint64_t rows) { backfilled(name, rows); }};
+      .committed = [this](const std::string& name,
+                          std::uint64_t rows) { committed(name, rows, Lane::backfill); }};
 }
 
 std::string Runner::Impl::why_no_backfill(const Job& job) const {
@@ -110,10 +111,9 @@ std::string Runner::Impl::why_no_backfill(const Job& job) const {
   if (stream == nullptr) {
     return "its stream is gone";
   }
-  return why_paused(*stream);
+  std::string why = why_paused(*stream);
+  return why.empty() ? why_backfill_waits(job.spec.sinks) : why;
 }
-
-void Runner::Impl::backfilled(const std::string& /*sink*/, std::uint64_t /*rows*/) {}
 
 asio::awaitable<Outcome<VerifyReport>> Runner::Impl::verify(std::string, std::string, engine::TimeRange,
                                                             std::size_t) {
