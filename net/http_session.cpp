@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -27,6 +29,7 @@ using Parser = http::request_parser<http::string_body>;
 using Response = http::response<http::string_body>;
 
 constexpr std::size_t kReadAheadBytes = 64u << 10;
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::chrono::milliseconds kCancelAgain{20};
 constexpr std::chrono::milliseconds kLinger{1'000};
 
@@ -55,6 +58,11 @@ std::optional<Refusal> refusal_for(const Error& error, bool deadline_passed, con
   if (error.category() != make_error_code(http::error::bad_method).category()) return std::nullopt;
   if (error == http::error::end_of_stream || error == http::error::partial_message) return std::nullopt;
   return Refusal{400, "not an HTTP request: " + error.message()};
+}
+
+bool waits_for_continue(const Parser& parser) {
+  if (parser.is_done() || parser.get().version() < 11) return false;
+  return to_lower(as_view(parser.get()[http::field::expect])) == "100-continue";
 }
 
 std::optional<ServerRequest> take_request(Parser& parser, const std::string& peer) {
@@ -146,6 +154,7 @@ class SessionRun {
  private:
   asio::awaitable<bool> wait_for_request();
   asio::awaitable<bool> serve_one();
+  asio::awaitable<Error> read(Parser* parser);
   asio::awaitable<ServerResponse> handle(ServerRequest request);
   asio::awaitable<bool> write(Response message);
   asio::awaitable<void> linger();
@@ -181,13 +190,29 @@ asio::awaitable<bool> SessionRun::wait_for_request() {
   co_return true;
 }
 
+/// A client that said `Expect: 100-continue` sends its body only when told to; curl waits a second for that.
+/// A body past the limit is refused at its head, before it is sent.
+asio::awaitable<Error> SessionRun::read(Parser* parser) {
+  auto& socket = session_->socket_;
+  auto [head_error, head_bytes] =
+      co_await http::async_read_header(socket, buffer_, *parser, asio::as_tuple(asio::use_awaitable));
+  if (head_error) co_return head_error;
+  if (waits_for_continue(*parser) && buffer_.size() == 0) {
+    const auto words = asio::buffer(kContinue.data(), kContinue.size());
+    auto [error, bytes] = co_await asio::async_write(socket, words, asio::as_tuple(asio::use_awaitable));
+    if (error) co_return error;
+  }
+  auto [error, bytes] =
+      co_await http::async_read(socket, buffer_, *parser, asio::as_tuple(asio::use_awaitable));
+  co_return error;
+}
+
 asio::awaitable<bool> SessionRun::serve_one() {
   Parser parser;
   parser.header_limit(static_cast<std::uint32_t>(limits().header_bytes_max));
   parser.body_limit(limits().body_bytes_max);
   session_->set_deadline(limits().request_timeout);
-  auto [error, bytes] =
-      co_await http::async_read(session_->socket_, buffer_, parser, asio::as_tuple(asio::use_awaitable));
+  const Error error = co_await read(&parser);
   const bool late = session_->deadline_passed_;
   session_->clear_deadline();
   if (error) {

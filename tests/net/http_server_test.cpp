@@ -1,5 +1,6 @@
 #include "net/http_server.hpp"
 
+#include <array>
 #include <optional>
 
 #include <boost/asio/as_tuple.hpp>
@@ -61,6 +62,14 @@ asio::awaitable<void> yield_until(std::function<bool()> condition) {
     timer.expires_after(milliseconds{1});
     co_await timer.async_wait(asio::use_awaitable);
   }
+}
+
+/// What comes next, in one piece or at least its beginning.
+asio::awaitable<void> read_some(tcp::socket* socket, std::string* received) {
+  std::array<char, 4096> space{};
+  const auto into = asio::buffer(space);
+  auto [error, bytes] = co_await socket->async_read_some(into, asio::as_tuple(asio::use_awaitable));
+  received->assign(space.data(), bytes);
 }
 
 std::size_t count(const std::string& text, const std::string& part) {
@@ -131,6 +140,38 @@ TEST_F(HttpServerTest, ReadsChunkedBodies) {
       "close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
   ASSERT_EQ(seen_.requests.size(), 1U);
   EXPECT_EQ(seen_.requests[0].body, "abcde");
+}
+
+constexpr const char* kExpecting =
+    "POST /a HTTP/1.1\r\nContent-Length: 4\r\nExpect: 100-Continue\r\nConnection: close\r\n\r\n";
+
+TEST_F(HttpServerTest, TellsAClientThatAsksToGoOnWithItsBody) {
+  start();
+  const auto client = connect(kExpecting);
+  std::string received;
+  asio::co_spawn(context_, read_some(client.get(), &received), asio::detached);
+  wait_for([&] { return !received.empty(); });
+  EXPECT_EQ(received, "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_TRUE(seen_.requests.empty());
+  asio::write(*client, asio::buffer(std::string("body")));
+  wait_for([&] { return seen_.requests.size() == 1; });
+  EXPECT_EQ(seen_.requests[0].body, "body");
+  received.clear();
+  asio::co_spawn(context_, read_some(client.get(), &received), asio::detached);
+  wait_for([&] { return !received.empty(); });
+  EXPECT_EQ(received.substr(0, 17), "HTTP/1.1 200 OK\r\n");
+}
+
+TEST_F(HttpServerTest, SaysNothingBeforeItsAnswerToWhoDoesNotWaitForIt) {
+  start();
+  EXPECT_EQ(exchange(std::string(kExpecting) + "body").substr(0, 12), "HTTP/1.1 200");
+  EXPECT_EQ(exchange("GET / HTTP/1.1\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n").substr(0, 12),
+            "HTTP/1.1 200");
+}
+
+TEST_F(HttpServerTest, RefusesABodyPastTheLimitBeforeItIsSent) {
+  start({.body_bytes_max = 3});
+  EXPECT_EQ(exchange(kExpecting).substr(0, 12), "HTTP/1.1 413");
 }
 
 TEST_F(HttpServerTest, SendsNoBodyToHead) {
