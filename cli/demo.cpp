@@ -9,8 +9,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "cli/ask/daemon_call.hpp"
 #include "cli/http_call.hpp"
-#include "cli/jobs.hpp"
 #include "fetchers/trace.hpp"
 #include "net/http_client.hpp"
 

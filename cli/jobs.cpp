@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
 
+#include "cli/ask/daemon_call.hpp"
 #include "cli/http_call.hpp"
 #include "cli/text_table.hpp"
 #include "net/http_client.hpp"
@@ -19,42 +19,12 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kJobsPath = "/api/v1/precompute/jobs";
-
-/// A scalar member as text; "" when absent or null.
-std::string member_text(const json::object& object, json::string_view name) {
-  const json::value* value = object.if_contains(name);
-  if (value == nullptr || value->is_null()) return "";
-  return value->is_string() ? std::string(value->get_string()) : json::serialize(*value);
-}
-
-engine::Result<json::object> parse_object(const std::string& text) {
-  json::error_code error;
-  json::value value = json::parse(text, error);
-  if (error || !value.is_object())
-    return engine::refused("the answer is not a JSON object; is this a Settle daemon?");
-  return std::move(value.get_object());
-}
-
 int fail(std::ostream& err, const std::string& detail) {
   err << "settle jobs: " << detail << '\n';
   return 1;
 }
 
 }  // namespace
-
-std::string problem_text(int status, const std::string& body) {
-  const auto problem = parse_object(body);
-  const std::string code = std::to_string(status);
-  if (!problem) return body.empty() ? "status " + code : "status " + code + ": " + body;
-  std::string text = member_text(*problem, "detail");
-  if (text.empty()) text = member_text(*problem, "title");
-  const std::string field = member_text(*problem, "field");
-  const std::string holder = member_text(*problem, "job_id");
-  if (!field.empty()) text = field + ": " + text;
-  if (!holder.empty()) text += " (job " + holder + ")";
-  return text + " (status " + code + ")";
-}
 
 engine::Result<JobsPage> format_jobs(const std::string& text) {
   const auto answer = parse_object(text);
@@ -114,7 +84,8 @@ int remove_job(const JobsOptions& options, std::ostream& out, std::ostream& err)
   Call call;
   call.method = "DELETE";
   call.url = options.server;
-  call.path = std::string(kJobsPath) + "/" + net::url_encode(options.job_id);
+  call.path =
+      std::string(kJobsPath) + "/" + net::url_encode(options.job_id) + (options.flush ? "?flush=true" : "");
   const auto answer = http_call(call);
   if (!answer) return fail(err, answer.error().detail);
   if (answer->status != 204) return fail(err, problem_text(answer->status, answer->body));

@@ -14,6 +14,7 @@ struct JobsOptions {
   std::string body_file{};  // add: a JSON object; "-" reads standard input
   bool replace = false;     // add
   std::string job_id{};     // rm
+  bool flush = false;       // rm: what is open goes out first, as it is
 };
 
 /// Each returns the exit code: 0 done, 1 refused or unreachable (said on `err`).
@@ -27,7 +28,5 @@ struct JobsPage {
   std::string next;  // "" : the last page
 };
 [[nodiscard]] engine::Result<JobsPage> format_jobs(const std::string& json);
-/// What a problem JSON says, in one line; text that is none of that kind as it is.
-[[nodiscard]] std::string problem_text(int status, const std::string& body);
 
 }  // namespace settle::cli

@@ -10,6 +10,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/ask/commands.hpp"
+#include "cli/ask/daemon_call.hpp"
 #include "cli/check_config.hpp"
 #include "cli/demo.hpp"
 #include "cli/jobs.hpp"
@@ -23,10 +25,6 @@ namespace {
 
 /// What the chosen sub-command does; returns the exit code.
 using Action = std::function<int()>;
-
-engine::Time wall_now() {
-  return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-}
 
 /// As CLI11 wants it: "" when good.
 std::string time_problem(const std::string& text) {
@@ -116,6 +114,7 @@ void add_jobs(CLI::App& app, Action& action) {
   auto* remove =
       with_server(command->add_subcommand("rm", "Delete a job; what it emitted is still delivered"));
   remove->add_option("JOB_ID", options->job_id, "As jobs list prints it")->required();
+  remove->add_flag("--flush", options->flush, "What is not settled yet goes out first, as it is");
   remove->callback(
       [&action, options] { action = [options] { return remove_job(*options, std::cout, std::cerr); }; });
 }
@@ -206,6 +205,7 @@ int run(int argc, char** argv) {
   add_check_config(app, action);
   add_replay(app, action);
   add_jobs(app, action);
+  add_ask_commands(app, action);
   add_store_tools(app, action);
   add_demo(app, action);
   app.add_subcommand("version", "Print the version")->callback([&action] {

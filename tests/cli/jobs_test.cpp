@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/ask/daemon_call.hpp"
 #include "cli/text_table.hpp"
 
 namespace settle::cli {

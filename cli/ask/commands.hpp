@@ -1,0 +1,15 @@
+// cli/ask/commands.hpp: the options of `settle backfill`, `gaps`, `verify` and `revisions`.
+#pragma once
+
+#include <functional>
+
+namespace CLI {
+class App;
+}
+
+namespace settle::cli {
+
+/// `action` is set to what the chosen sub-command does.
+void add_ask_commands(CLI::App& app, std::function<int()>& action);
+
+}  // namespace settle::cli
