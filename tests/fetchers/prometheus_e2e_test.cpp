@@ -1,10 +1,11 @@
-// The prometheus source against a real VictoriaMetrics.
+// The prometheus source against a real VictoriaMetrics and a real Prometheus.
 #include <chrono>
 
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 #include "fetchers/prometheus.hpp"
+#include "sinks/remote_write_body.hpp"
 #include "tests/support/loopback.hpp"
 #include "tests/support/server_process.hpp"
 
@@ -46,6 +47,16 @@ class PrometheusE2e : public testing::Test {
     request.endpoint.url = server_->url();
     request.path = "/internal/force_flush";
     send(request, 200);
+  }
+  /// Into a Prometheus.
+  void write(std::vector<sinks::Row> rows) {
+    net::ClientRequest request;
+    request.method = "POST";
+    request.endpoint.url = server_->url();
+    request.path = "/api/v1/write";
+    request.headers = {{"Content-Type", "application/x-protobuf"}, {"Content-Encoding", "snappy"}};
+    request.body = sinks::compress_snappy(sinks::encode_write_request(rows));
+    send(request, 204);
   }
   FetchResult fetch(const std::string& expression, engine::TimeRange range, Duration granularity) {
     PrometheusOptions options;
@@ -126,6 +137,79 @@ TEST_F(PrometheusE2e, ReadsWhatEndsBeforeTheFrontierAsItIs) {
 TEST_F(PrometheusE2e, ReportsAnExpressionThatTheServerRefuses) {
   const Time now = wall_second();
   const FetchResult result = fetch("sum(((", {now - seconds{10}, now}, seconds{1});
+  EXPECT_TRUE(result.answer.scopes.empty());
+  ASSERT_EQ(result.failures.size(), 1U);
+  EXPECT_EQ(result.failures[0].failure, FetchFailure::status) << result.failures[0].detail;
+}
+
+class RealPrometheusE2e : public PrometheusE2e {
+ protected:
+  void SetUp() override {
+    server_ = test::start_prometheus(context_);
+    if (!server_) GTEST_FAIL() << "no server";
+  }
+  /// 1, 2, 4, … at `offsets` from start_.
+  void write_at(const std::vector<seconds>& offsets) {
+    std::vector<sinks::Row> rows;
+    for (std::size_t i = 0; i < offsets.size(); ++i) {
+      sinks::Row row;
+      row.series = "in{zone=\"a\"}";
+      row.timestamp = start_ + offsets[i];
+      row.value = Value::count(1ull << i);
+      rows.push_back(row);
+    }
+    write(std::move(rows));
+  }
+  /// The values of the two buckets that begin with start_; ~0: there is none.
+  std::vector<std::uint64_t> buckets(const std::string& expression) {
+    const FetchResult result = fetch(expression, {start_, start_ + 2 * kMinute}, kMinute);
+    EXPECT_EQ(result.answer.scopes.size(), 1U) << seen_;
+    std::vector<std::uint64_t> values(2, ~0ull);
+    for (const auto& scope : result.answer.scopes) {
+      for (const auto& row : scope.rows) {
+        EXPECT_EQ(row.series, "out{zone=\"a\"}");
+        values.at(static_cast<std::size_t>((row.bucket - start_) / kMinute)) = row.value.as_count();
+      }
+    }
+    return values;
+  }
+  static constexpr Duration kMinute = std::chrono::minutes{1};
+  Time start_ = engine::floor_to(wall_second(), kMinute) - 20 * kMinute;
+};
+
+TEST_F(RealPrometheusE2e, GivesABucketTheSamplesInside) {
+  write_at({seconds{15}, seconds{30}, seconds{45}, seconds{61}, seconds{119}});
+  EXPECT_EQ(buckets("sum_over_time(in[1m])"), (std::vector<std::uint64_t>{1 + 2 + 4, 8 + 16}));
+  write_at({seconds{180}});  // another answer, nothing cached
+  EXPECT_EQ(buckets("sum_over_time(in[1m])"), (std::vector<std::uint64_t>{1 + 2 + 4, 8 + 16}));
+  EXPECT_EQ(buckets("sum_over_time(in[1m] offset 10m)"), (std::vector<std::uint64_t>{~0ull, ~0ull}));
+}
+
+// Up to version 2 a range holds both its ends, so that a sample on the edge is in two buckets;
+// docs/configuration.md says how to write an expression that it is in one of.
+TEST_F(RealPrometheusE2e, CountsASampleOnTheEdgeTwiceUnlessTheExpressionSaysWhichSideItIsOn) {
+  write_at({seconds{0}, seconds{30}, seconds{60}, seconds{90}, seconds{120}});
+  EXPECT_EQ(buckets("sum_over_time(in[1m])"), (std::vector<std::uint64_t>{1 + 2 + 4, 4 + 8 + 16}));
+  // (b, b + g]
+  EXPECT_EQ(buckets("sum_over_time(in[59999ms])"), (std::vector<std::uint64_t>{2 + 4, 8 + 16}));
+  // [b, b + g)
+  EXPECT_EQ(buckets("sum_over_time(in[59999ms] offset 1ms)"), (std::vector<std::uint64_t>{1 + 2, 4 + 8}));
+}
+
+TEST_F(RealPrometheusE2e, LeavesOutASeriesThatEndedWithAStaleMarker) {
+  sinks::Row row;
+  row.series = "in{zone=\"a\"}";
+  row.timestamp = start_ + seconds{30};
+  row.value = Value::count(5);
+  sinks::Row marker = row;
+  marker.timestamp = start_ + seconds{90};
+  marker.reason = engine::Reason::stale;
+  write({row, marker});
+  EXPECT_EQ(buckets("in"), (std::vector<std::uint64_t>{5, ~0ull}));
+}
+
+TEST_F(RealPrometheusE2e, ReportsAnExpressionThatTheServerRefuses) {
+  const FetchResult result = fetch("sum(((", {start_, start_ + kMinute}, kMinute);
   EXPECT_TRUE(result.answer.scopes.empty());
   ASSERT_EQ(result.failures.size(), 1U);
   EXPECT_EQ(result.failures[0].failure, FetchFailure::status) << result.failures[0].detail;
