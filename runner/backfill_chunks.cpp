@@ -106,7 +106,7 @@ BackfillLane::Impl::Asked BackfillLane::Impl::ask(const Stream& stream, TimeRang
 }
 
 BackfillLane::Impl::Asked BackfillLane::Impl::ask_chunk(BackfillItem& item, const Job& job,
-                                                        const Stream& stream) const {
+                                                        const Stream& stream) {
   const BackfillRequest& request = item.record.request;
   const StreamStatus* status = parts.stream_status(job.tenant, job.stream_id);
   const double live_series = status == nullptr ? 1 : std::max<double>(1, static_cast<double>(status->series));
@@ -120,8 +120,8 @@ BackfillLane::Impl::Asked BackfillLane::Impl::ask_chunk(BackfillItem& item, cons
        .longest = item.longest});
   item.chunk = length;
   Asked asked = ask(stream, engine::next_chunk(item.record.todo, length, stream.engine.granularity));
-  asked.work.targets.push_back({.job_id = job.id, .spec = job.spec, .range = asked.work.range});
-  asked.work.search = true;
+  asked.work.targets.push_back(
+      {.job_id = job.id, .spec = job.spec, .range = asked.work.range, .sent = sent_of(job)});
   return asked;
 }
 
@@ -224,7 +224,12 @@ asio::awaitable<void> BackfillLane::Impl::step(BackfillId id) {
   const engine::Duration granularity = asked.work.options.granularity;
   const fetchers::FetchResult fetched = co_await asked.source->fetch(std::move(asked.request));
   auto digest = [this, &fetched, &asked] { return work_chunk(parts.store, fetched.answer, asked.work); };
-  ChunkDone done = co_await run_on(parts.pool, std::move(digest));
+  engine::Result<ChunkDone> worked = co_await run_on(parts.pool, std::move(digest));
+  if (!worked) {
+    fail(item.wait, id.second, worked.error().detail);
+    co_return;
+  }
+  ChunkDone done = *std::move(worked);
   Verdict verdict = judge_chunk(done.scopes, fetched.failures, range, granularity);
   if (accept(item, verdict, range)) {
     co_await commit_chunk(id, range, std::move(verdict), std::move(done));

@@ -144,6 +144,14 @@ bool BackfillLane::Impl::may_start(Wait& wait, const Stream& stream, std::span<c
   return true;
 }
 
+std::shared_ptr<SentIndex> BackfillLane::Impl::sent_of(const Job& job) {
+  std::shared_ptr<SentIndex>& index = sent[job.tenant + '\0' + output_identity(job.spec)];
+  if (!index) {
+    index = std::make_shared<SentIndex>(job.tenant, job.spec);
+  }
+  return index;
+}
+
 void BackfillLane::Impl::fail(Wait& wait, const std::string& id, std::string why) {
   wait.attempts += 1;
   wait.why = std::move(why);
@@ -308,6 +316,7 @@ void BackfillLane::Impl::count(const ChunkDone& done) {
 
 /// Forgets what has been over for long enough.
 asio::awaitable<void> BackfillLane::Impl::prune() {
+  std::erase_if(sent, [](const auto& one) { return one.second.use_count() == 1; });
   WriteBatch batch;
   const Time wall = parts.clocks.wall_now();
   const Time source = parts.clocks.source_now();

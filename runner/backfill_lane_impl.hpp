@@ -70,6 +70,7 @@ struct BackfillLane::Impl {
   std::map<BackfillId, BackfillItem> backfills{};
   std::map<GapStream, std::map<std::string, GapItem>> gap_items{};  // by key in Table::gaps
   std::set<std::string> busy{};                                     // sources with a chunk in hand
+  std::map<std::string, std::shared_ptr<SentIndex>> sent{};         // by output
   std::size_t working = 0;
   std::uint64_t turns_given = 0;
   bool starting = false;  // start_due() is on its way
@@ -98,6 +99,8 @@ struct BackfillLane::Impl {
   /// May something of the stream be done now? Says in `wait` why not.
   [[nodiscard]] bool may_start(Wait& wait, const Stream& stream, std::span<const Job* const> jobs);
   [[nodiscard]] bool due(const Wait& wait) const { return wait.until <= parts.clocks.steady_now(); }
+  /// Shared by all chunks of the output; of one source, so one at a time.
+  [[nodiscard]] std::shared_ptr<SentIndex> sent_of(const Job& job);
   void fail(Wait& wait, const std::string& id, std::string why);
   [[nodiscard]] std::vector<const Job*> jobs_of(const Stream& stream) const;
   [[nodiscard]] std::optional<engine::Time> served_from(const Job& job) const;
@@ -116,7 +119,7 @@ struct BackfillLane::Impl {
   boost::asio::awaitable<void> step(BackfillId id);
   boost::asio::awaitable<void> finish(BackfillId id, BackfillState state, std::string why);
   [[nodiscard]] Asked ask(const Stream& stream, engine::TimeRange range) const;
-  [[nodiscard]] Asked ask_chunk(BackfillItem& item, const Job& job, const Stream& stream) const;
+  [[nodiscard]] Asked ask_chunk(BackfillItem& item, const Job& job, const Stream& stream);
   void widen(BackfillItem& item, engine::Time served) const;
   [[nodiscard]] bool accept(BackfillItem& item, const Verdict& verdict, engine::TimeRange range);
   boost::asio::awaitable<void> commit_chunk(BackfillId id, engine::TimeRange range, Verdict verdict,
@@ -124,7 +127,8 @@ struct BackfillLane::Impl {
 
   // gap_fills.cpp
   boost::asio::awaitable<void> fill_gap(GapStream stream, std::string key);
-  [[nodiscard]] std::vector<FillTarget> targets_of(const GapEntry& entry, const Stream& stream) const;
+  [[nodiscard]] std::vector<FillTarget> targets_of(const GapEntry& entry, const Stream& stream,
+                                                   engine::TimeRange chunk);
   [[nodiscard]] engine::TimeRange gap_chunk(GapItem& item, const Stream& stream) const;
   boost::asio::awaitable<void> close_part(GapStream stream, std::string key, GapEntry entry, ChunkDone done,
                                           GapEntry closed);

@@ -1,6 +1,7 @@
 #include "runner/backfill_work.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "runner/backfill_names.hpp"
@@ -55,32 +56,124 @@ LedgerBlock block_of(const ChunkWork& work, const FillTarget& target) {
           .samples = {}};
 }
 
-void add_samples(const Store& store, const ChunkWork& work, LedgerBlock block, engine::Fill fill,
-                 ChunkDone& out) {
-  {
-    const ReadTransaction view = store.read();
-    const std::vector<SeriesNumber> numbers =
-        number_series(view, work.tenant, block.stream_id, fill.series, work.wall, out.batch);
-    for (Sample& sample : fill.samples) {
-      sample.series = numbers[sample.series];
+struct Share {
+  LedgerBlock block;
+  engine::Fill fill;
+};
+
+/// Numbers the series of all shares at once: a text and a number belong together in the whole batch.
+void add_samples(const Store& store, const ChunkWork& work, std::vector<Share> shares, ChunkDone& out) {
+  std::vector<std::string> texts;
+  for (const Share& share : shares) {
+    texts.insert(texts.end(), share.fill.series.begin(), share.fill.series.end());
+  }
+  std::sort(texts.begin(), texts.end());
+  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+  const std::vector<SeriesNumber> numbers = number_series(
+      store.read(), work.tenant, backfill_stream_id(work.stream_id), texts, work.wall, out.batch);
+  for (Share& share : shares) {
+    std::vector<SeriesNumber> own;
+    for (const std::string& text : share.fill.series) {
+      const auto at = std::lower_bound(texts.begin(), texts.end(), text);
+      own.push_back(numbers[static_cast<std::size_t>(at - texts.begin())]);
+    }
+    for (Sample& sample : share.fill.samples) {
+      sample.series = own[sample.series];
       out.reasons[sample.reason] += 1;
     }
+    out.samples += share.fill.samples.size();
+    for (const std::string& sink : share.block.sinks) {
+      out.rows_by_sink[sink] += share.fill.samples.size();
+    }
+    share.block.samples = std::move(share.fill.samples);
+    append_to_ledger(out.batch, std::move(share.block), Lane::backfill);
   }
-  out.samples += fill.samples.size();
-  for (const std::string& sink : block.sinks) {
-    out.rows_by_sink[sink] += fill.samples.size();
+}
+
+/// What is known of the target's points, as the sinks of one group have them.
+struct Group {
+  std::vector<std::string> sinks;
+  engine::KnownPoints known;
+};
+
+void note_sent(const std::string& source_series, const FillTarget& target, const SentPoints& sent,
+               Duration offset, const std::string* sink, engine::KnownPoints& known) {
+  const auto found = sent.find(output_series(source_series, target.spec.record, target.spec.labels));
+  if (found == sent.end()) {
+    return;
   }
-  block.samples = std::move(fill.samples);
-  append_to_ledger(out.batch, std::move(block), Lane::backfill);
+  for (const auto& [stamp, point] : found->second) {
+    if (sink != nullptr && std::find(point.sinks.begin(), point.sinks.end(), *sink) == point.sinks.end()) {
+      continue;
+    }
+    engine::KnownPoint& one = known[{source_series, stamp - offset}];
+    one.emitted = point.value;
+    one.revision = std::max(one.revision, point.revision);
+  }
+}
+
+bool all_have(const SentPoints& sent, const std::vector<std::string>& sinks) {
+  for (const auto& [series, points] : sent) {
+    for (const auto& [stamp, point] : points) {
+      for (const std::string& sink : sinks) {
+        if (std::find(point.sinks.begin(), point.sinks.end(), sink) == point.sinks.end()) {
+          return false;
+        }
+      }
+    }
+  }
+  return true;
+}
+
+/// Sinks that have the same of the output share a group: nearly always all of them.
+engine::Result<std::vector<Group>> groups_of(const Store& store, const FillTarget& target,
+                                             const engine::ClosedHistory& history,
+                                             const engine::KnownPoints& from_gap, Duration granularity) {
+  const JobSpec& spec = target.spec;
+  const Duration offset = spec.timestamp == Stamp::end ? granularity : Duration::zero();
+  SentPoints sent;
+  if (target.sent) {
+    if (auto extended = target.sent->extend(store); !extended) {
+      return extended.error();
+    }
+    auto found = target.sent->find(store, {target.range.from + offset, target.range.to + offset});
+    if (!found) {
+      return found.error();
+    }
+    sent = *std::move(found);
+  }
+  std::vector<Group> groups;
+  if (all_have(sent, spec.sinks)) {
+    groups.push_back({.sinks = spec.sinks, .known = from_gap});
+  } else {
+    for (const std::string& sink : spec.sinks) {
+      groups.push_back({.sinks = {sink}, .known = from_gap});
+    }
+  }
+  for (Group& group : sent.empty() ? std::span<Group>{} : std::span{groups}) {
+    const std::string* sink = groups.size() > 1 ? &group.sinks.front() : nullptr;
+    for (const std::string& series : history.series) {
+      note_sent(series, target, sent, offset, sink, group.known);
+    }
+    std::string last;
+    for (const auto& [key, point] : from_gap) {
+      if (std::exchange(last, key.first) != key.first) {
+        note_sent(key.first, target, sent, offset, sink, group.known);
+      }
+    }
+  }
+  return groups;
 }
 
 }  // namespace
 
-ChunkDone work_chunk(const Store& store, const engine::Answer& answer, const ChunkWork& work) {
+engine::Result<ChunkDone> work_chunk(const Store& store, const engine::Answer& answer,
+                                     const ChunkWork& work) {
   ChunkDone out;
   engine::ClosedHistory history = engine::close_history(work.options, answer, work.range, work.now);
   out.points = history.points.size();
   const engine::KnownPoints from_gap = known_from_gap(store, work);
+  std::vector<Share> shares;
   for (const FillTarget& target : work.targets) {
     const engine::FillOrder order{.range = target.range,
                                   .scope = work.scope,
@@ -88,11 +181,20 @@ ChunkDone work_chunk(const Store& store, const engine::Answer& answer, const Chu
                                   .corrections = target.spec.engine.corrections,
                                   .granularity = work.options.granularity,
                                   .now = work.now};
-    engine::Fill fill = engine::plan_fill(history, from_gap, order);
-    out.held_back += fill.held_back;
-    out.lost.add(fill.lost);
-    add_samples(store, work, block_of(work, target), std::move(fill), out);
+    auto groups = groups_of(store, target, history, from_gap, work.options.granularity);
+    if (!groups) {
+      return groups.error();
+    }
+    for (Group& group : *groups) {
+      engine::Fill fill = engine::plan_fill(history, group.known, order);
+      out.held_back += fill.held_back;
+      out.unpropagated += fill.unpropagated;
+      out.lost.add(fill.lost);
+      shares.push_back({.block = block_of(work, target), .fill = std::move(fill)});
+      shares.back().block.sinks = std::move(group.sinks);
+    }
   }
+  add_samples(store, work, std::move(shares), out);
   out.scopes = std::move(history.scopes);
   out.limited = history.limited;
   out.stats = history.stats;

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/plan/closed_history.hpp"
 #include "runner/job.hpp"
+#include "runner/sent.hpp"
 #include "runner/store.hpp"
 
 namespace settle::runner {
@@ -17,7 +19,8 @@ namespace settle::runner {
 struct FillTarget {
   std::string job_id;
   JobSpec spec;
-  engine::TimeRange range;  // of the chunk, the part that is this job's
+  engine::TimeRange range;          // of the chunk, the part that is this job's
+  std::shared_ptr<SentIndex> sent;  // of its output; nobody else uses it meanwhile
 };
 
 struct ChunkWork {
@@ -30,7 +33,6 @@ struct ChunkWork {
   std::optional<std::string> scope;    // only what this scope reports; none: all
   std::vector<engine::GapCell> cells;  // what the live lane gave up; numbers are the stream's
   std::vector<FillTarget> targets;
-  bool search = false;  // what was sent before is looked up in the ledgers
 };
 
 struct ChunkDone {
@@ -41,11 +43,14 @@ struct ChunkDone {
   std::uint64_t samples = 0;
   std::uint64_t points = 0;  // final values that the source gave
   std::uint64_t held_back = 0;
+  double unpropagated = 0;
   std::map<std::string, std::uint64_t> rows_by_sink;
   std::map<engine::Reason, std::uint64_t> reasons;
   engine::Ranges lost;
 };
 
-[[nodiscard]] ChunkDone work_chunk(const Store& store, const engine::Answer& answer, const ChunkWork& work);
+/// `corrupt`: a block of the ledgers does not decode.
+[[nodiscard]] engine::Result<ChunkDone> work_chunk(const Store& store, const engine::Answer& answer,
+                                                   const ChunkWork& work);
 
 }  // namespace settle::runner

@@ -74,10 +74,11 @@ GapEntry cut_off(GapEntry& entry, TimeRange range) {
 
 }  // namespace
 
-std::vector<FillTarget> BackfillLane::Impl::targets_of(const GapEntry& entry, const Stream& stream) const {
+std::vector<FillTarget> BackfillLane::Impl::targets_of(const GapEntry& entry, const Stream& stream,
+                                                       TimeRange chunk) {
   std::vector<FillTarget> targets;
   for (const Job* job : jobs_of(stream)) {
-    TimeRange range = entry.gap.range;
+    TimeRange range = chunk;
     if (entry.job_id.empty()) {
       const std::optional<Time> served = served_from(*job);
       range.from = std::max(range.from, served.value_or(range.to));
@@ -85,7 +86,7 @@ std::vector<FillTarget> BackfillLane::Impl::targets_of(const GapEntry& entry, co
       continue;
     }
     if (!range.empty()) {
-      targets.push_back({.job_id = job->id, .spec = job->spec, .range = range});
+      targets.push_back({.job_id = job->id, .spec = job->spec, .range = range, .sent = sent_of(*job)});
     }
   }
   return targets;
@@ -116,16 +117,15 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
   entry.attempts = std::max(entry.attempts, item.entry.attempts);
   const TimeRange range = gap_chunk(item, *stream);
   Asked asked = ask(*stream, range);
-  asked.work.targets = targets_of(entry, *stream);
+  asked.work.targets = targets_of(entry, *stream, range);
   GapEntry rest = entry;
   asked.work.cells = take_cells(rest, range);
-  asked.work.search = true;
   if (!entry.gap.scope.empty()) {
     asked.work.scope = entry.gap.scope;
   }
   if (asked.work.targets.empty()) {
     ChunkDone nothing;
-    GapEntry closed = cut_off(entry, entry.gap.range);
+    GapEntry closed = cut_off(entry, range);
     closed.state = GapState::impossible;
     closed.reason = "no job that is here now was served then";
     co_await close_part(of, key, std::move(entry), std::move(nothing), std::move(closed));
@@ -134,7 +134,12 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
   const engine::Duration granularity = stream->engine.granularity;
   const fetchers::FetchResult fetched = co_await asked.source->fetch(std::move(asked.request));
   auto digest = [this, &fetched, &asked] { return work_chunk(parts.store, fetched.answer, asked.work); };
-  ChunkDone done = co_await run_on(parts.pool, std::move(digest));
+  engine::Result<ChunkDone> worked = co_await run_on(parts.pool, std::move(digest));
+  if (!worked) {
+    fail(item.wait, key, worked.error().detail);
+    co_return;
+  }
+  ChunkDone done = *std::move(worked);
   const Verdict verdict = judge_chunk(done.scopes, fetched.failures, range, granularity);
   std::vector<Unanswered> missing = missing_of(verdict, done, entry, range);
   if (missing.empty()) {
@@ -261,13 +266,13 @@ asio::awaitable<void> BackfillLane::Impl::note_attempt(GapStream of, std::string
     silent.scope = entry.gap.scope;
     silent.covered = range;
     ChunkWork work = ask(*stream, range).work;
-    work.targets = targets_of(entry, *stream);
+    work.targets = targets_of(entry, *stream, range);
     work.scope = entry.gap.scope;
     GapEntry rest = entry;
     work.cells = take_cells(rest, range);
-    work.search = true;
     auto digest = [this, &nothing, &work] { return work_chunk(parts.store, nothing, work); };
-    ChunkDone last = co_await run_on(parts.pool, std::move(digest));
+    engine::Result<ChunkDone> worked = co_await run_on(parts.pool, std::move(digest));
+    ChunkDone last = worked ? *std::move(worked) : ChunkDone{};
     GapEntry closed = cut_off(entry, range);
     closed.state = GapState::impossible;
     closed.reason = gone ? kLost : "given up: " + why.detail;
