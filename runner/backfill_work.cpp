@@ -44,16 +44,17 @@ engine::KnownPoints known_from_gap(const Store& store, const ChunkWork& work) {
 }
 
 LedgerBlock block_of(const ChunkWork& work, const FillTarget& target) {
-  const JobSpec& spec = target.spec;
-  return {.tenant = work.tenant,
-          .job_id = target.job_id,
-          .stream_id = backfill_stream_id(work.stream_id),
-          .policy = kPolicy,
-          .record = spec.record,
-          .labels = spec.labels,
-          .sinks = spec.sinks,
-          .stamp_offset = spec.timestamp == Stamp::end ? work.options.granularity : Duration::zero(),
-          .samples = {}};
+  LedgerBlock block;
+  block.tenant = work.tenant;
+  block.job_id = target.job_id;
+  block.stream_id = backfill_stream_id(work.stream_id);
+  block.policy = kPolicy;
+  block.record = target.spec.record;
+  block.labels = target.spec.labels;
+  if (target.spec.timestamp == Stamp::end) {
+    block.stamp_offset = work.options.granularity;
+  }
+  return block;
 }
 
 struct Share {
@@ -144,10 +145,14 @@ engine::Result<std::vector<Group>> groups_of(const Store& store, const FillTarge
   }
   std::vector<Group> groups;
   if (all_have(sent, spec.sinks)) {
-    groups.push_back({.sinks = spec.sinks, .known = from_gap});
+    Group& group = groups.emplace_back();
+    group.sinks = spec.sinks;
+    group.known = from_gap;
   } else {
     for (const std::string& sink : spec.sinks) {
-      groups.push_back({.sinks = {sink}, .known = from_gap});
+      Group& group = groups.emplace_back();
+      group.sinks.push_back(sink);
+      group.known = from_gap;
     }
   }
   for (Group& group : sent.empty() ? std::span<Group>{} : std::span{groups}) {
@@ -190,8 +195,10 @@ engine::Result<ChunkDone> work_chunk(const Store& store, const engine::Answer& a
       out.held_back += fill.held_back;
       out.unpropagated += fill.unpropagated;
       out.lost.add(fill.lost);
-      shares.push_back({.block = block_of(work, target), .fill = std::move(fill)});
-      shares.back().block.sinks = std::move(group.sinks);
+      Share& share = shares.emplace_back();
+      share.block = block_of(work, target);
+      share.block.sinks = std::move(group.sinks);
+      share.fill = std::move(fill);
     }
   }
   add_samples(store, work, std::move(shares), out);

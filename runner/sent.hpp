@@ -45,7 +45,7 @@ struct SentPoint {
   std::vector<std::string> sinks;
 };
 /// By output series; each by timestamp.
-using SentPoints = std::unordered_map<std::string, std::map<engine::Time, SentPoint>>;
+using SentPoints = std::map<std::string, std::map<engine::Time, SentPoint>>;
 
 class SentIndex {
  public:
