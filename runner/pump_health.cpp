@@ -19,8 +19,9 @@ sinks::Capabilities Pump::Impl::capabilities() const {
 asio::awaitable<void> Pump::Impl::go_back(PumpLane& lane, Time restarted_at) {
   SinkRecord changed = lane.record;
   changed.started_at = restarted_at;
-  // Two clocks may disagree: the newest check before the restart was taken with ours.
-  const Time since = std::min(restarted_at, healthy_at.value_or(restarted_at)) - options.keep_acked;
+  // Two clocks may disagree: the newest check before the restart was taken with ours. Without one since our
+  // own start, the server may have restarted more than once: nothing is proven to have been kept.
+  const Time since = healthy_at ? std::min(restarted_at, *healthy_at) - options.keep_acked : Time::min();
   const std::size_t first = first_since(changed.recent, since);
   const bool lost_some = first < changed.recent.size();
   // What was sent of the batch in hand, or found there, may be lost as well: it is done again.

@@ -184,5 +184,15 @@ TEST(PumpProperty, HoldsWhenTheServerForgetsRowsThatWereFoundThereDuringABatch) 
   }));
 }
 
+TEST(PumpProperty, HoldsWhenTheServerRestartedTwiceWhileNobodyLooked) {
+  EXPECT_TRUE(rc::check([] {
+    Life life{Overwrite::none};
+    for (const int byte : {216, 45, 37, 24, 147, 45, 116, 154, 108, 172, 124, 179})
+      life.act(static_cast<std::uint8_t>(byte));
+    life.heal();
+    life.check();
+  }));
+}
+
 }  // namespace
 }  // namespace settle::test
