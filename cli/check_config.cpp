@@ -1,10 +1,13 @@
 #include "cli/check_config.hpp"
 
-#include <map>
+#include <cstddef>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "cli/config.hpp"
 #include "cli/job_context.hpp"
+#include "runner/registry_draft.hpp"
 
 namespace settle::cli {
 namespace {
@@ -35,19 +38,50 @@ bool goes_to_victoriametrics(const Config& config, const runner::JobSpec& spec) 
   return false;
 }
 
-/// store_path belongs to one job; the registry would refuse the second one at start.
-void check_paths(const Config& config, const std::vector<CheckedJob>& jobs,
-                 std::vector<std::string>& errors) {
-  std::map<std::string, std::size_t> holders;
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    if (!jobs[i].spec) continue;
-    const auto [holder, is_new] = holders.emplace(jobs[i].spec->store_path, i);
-    if (is_new) continue;
-    const JobConfig& job = config.jobs[i];
-    const auto field = job.fields.find("store_path");
+/// Why the registry would refuse the job at start, in the words of a file. `holder` is the job that is in the
+/// way.
+std::string describe(const runner::Refusal& refusal, const runner::JobSpec& spec, const JobConfig& holder) {
+  const std::string line = std::to_string(holder.place.line);
+  if (refusal.field == "store_path") {
+    return "store_path: \"" + spec.store_path + "\" is already the path of the job on line " + line;
+  }
+  return "record: the job on line " + line + " may write series of \"" + spec.record +
+         "\" to the same sink; give another record, or labels that tell them apart";
+}
+
+/// What the registry would say, were the jobs registered one after another.
+void check_together(const Config& config, const std::vector<CheckedJob>& jobs,
+                    std::vector<std::string>& errors) {
+  runner::RegistryState state;
+  std::size_t number = 0;  // of the job that is added; streams get ids as well, and those refuse nothing
+  for (; number < jobs.size(); ++number) {
+    if (!jobs[number].spec) continue;
+    const runner::JobSpec& spec = *jobs[number].spec;
+    const runner::RegistryDraft::Edge edge{
+        .wall_now = {}, .job_grace = {}, .make_id = [&number] { return std::to_string(number); }};
+    runner::RegistryDraft draft(state, edge);
+    const auto added = draft.add(config.tenant, spec, runner::Origin::config, false);
+    if (added && added->how == runner::Added::How::created) {
+      std::move(draft).apply(state);
+      continue;
+    }
+    const runner::Refusal refusal =
+        added ? runner::Refusal{.field = "store_path", .detail = {}, .job_id = added->job.id}
+              : added.refusal();
+    const JobConfig& job = config.jobs[number];
+    auto field = job.fields.find(refusal.field);
+    if (field == job.fields.end())
+      field = job.fields.find("query");  // names the output where record does not
     errors.push_back(at(config.filename, field == job.fields.end() ? job.place : field->second) +
-                     "store_path: \"" + holder->first + "\" is already the path of the job on line " +
-                     std::to_string(config.jobs[holder->second].place.line));
+                     describe(refusal, spec, config.jobs[std::stoul(refusal.job_id)]));
+  }
+}
+
+void check_files(const Config& config, std::vector<std::string>& errors) {
+  for (const SourceConfig& source : config.sources) {
+    std::error_code ignored;
+    if (source.file.empty() || std::filesystem::exists(source.file, ignored)) continue;
+    errors.push_back(at(config.filename, source.file_at.place) + "file: there is no " + source.file);
   }
 }
 
@@ -61,6 +95,7 @@ ConfigReport check_config(const std::string& text, const std::string& filename, 
     return report;
   }
   report.warnings = config->warnings;
+  check_files(*config, report.errors);
   const ConfiguredContext context(*config);
   const std::vector<CheckedJob> jobs = check_jobs(*config, context, engine::Time::min());
   for (std::size_t i = 0; i < jobs.size(); ++i) {
@@ -82,7 +117,7 @@ ConfigReport check_config(const std::string& text, const std::string& filename, 
           "the daemon asks the server at start and refuses the job otherwise");
     }
   }
-  check_paths(*config, jobs, report.errors);
+  check_together(*config, jobs, report.errors);
   if (config->jobs.empty() && config->sources.empty()) {
     report.warnings.push_back(at(filename, {}) + "no sources: no job can be registered");
   }

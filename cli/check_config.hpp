@@ -14,7 +14,7 @@ struct ConfigReport {
   std::string summary;  // when there are no errors: what the file configures
 };
 
-/// Everything that can be known without asking a server. `now` is for valid_until.
+/// Everything that can be known without asking a server; looks whether files exist. `now` is for valid_until.
 [[nodiscard]] ConfigReport check_config(const std::string& text, const std::string& filename,
                                         engine::Time now);
 

@@ -20,13 +20,20 @@
 
 namespace settle::cli {
 
+/// Where something stands says nothing about what it is: places never differ.
+struct StandsAt {
+  Place place{};
+  bool operator==(const StandsAt& /*other*/) const { return true; }
+};
+
 enum class SourceKind : std::uint8_t { trace = 0, prometheus = 1 };
 struct SourceConfig {
   std::string name;
   SourceKind kind = SourceKind::trace;
   engine::Liveness liveness = engine::Liveness::automatic;
-  std::string file;        // trace: a JSON lines file, or a folder or file of recorded fetches
-  net::Endpoint endpoint;  // prometheus, and what follows
+  std::string file;  // trace: a JSON lines file, or a folder or file of recorded fetches
+  StandsAt file_at;
+  net::Endpoint endpoint;                      // prometheus, and what follows
   std::map<std::string, std::string> queries;  // metric -> expression
   engine::Duration lag{std::chrono::seconds{30}};
   std::chrono::milliseconds timeout{30'000};

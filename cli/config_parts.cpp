@@ -215,6 +215,7 @@ SourceConfig read_source(const YamlEntry& entry, const std::string& folder, Prob
   if (kind == "trace") {
     check_kind_keys(entry.value, kSourceKeys, kTraceKeys, kind, problems);
     source.file = resolve_path(section.required_text("file"), folder);
+    source.file_at = {section.place("file")};
   } else if (kind == "prometheus") {
     source.kind = SourceKind::prometheus;
     check_kind_keys(entry.value, kSourceKeys, kPrometheusKeys, kind, problems);
@@ -340,9 +341,18 @@ std::vector<SourceConfig> read_sources(const YamlNode* node, const std::string& 
 std::vector<SinkConfig> read_sinks(const YamlNode* node, const std::string& folder, Problems& problems) {
   std::vector<SinkConfig> sinks;
   std::string holder;
+  std::map<std::string, std::string> writers;  // file -> sink
   for (const YamlEntry* entry : free_entries(node, "sink names", problems)) {
     if (!check_name(*entry, "sink", problems)) continue;
     sinks.push_back(read_sink(*entry, folder, problems));
+    if (const std::string& file = sinks.back().file; !file.empty()) {
+      const auto [writer, is_new] =
+          writers.emplace(std::filesystem::path(file).lexically_normal().string(), entry->key);
+      if (!is_new) {
+        problems.error(entry->place, "\"" + writer->second + "\" already writes to " + writer->first +
+                                         "; each sink needs a file of its own");
+      }
+    }
     if (!sinks.back().is_default) continue;
     if (!holder.empty()) problems.error(entry->place, "\"" + holder + "\" is already the default sink");
     holder = entry->key;

@@ -17,7 +17,7 @@ constexpr engine::Time kNow = engine::from_epoch_ms(1'800'000'000'000);
 constexpr const char* kSources = R"yaml(
 sources:
   prom: {kind: prometheus, url: "http://127.0.0.1:9090", queries: {m: "sum(increase(x[1m]))"}}
-  edge: {kind: trace, file: t.jsonl}
+  edge: {kind: trace, file: /dev/null}
 sinks:
   vm: {kind: victoriametrics, url: "http://127.0.0.1:9090/vm"}
 )yaml";
@@ -71,6 +71,48 @@ TEST(CheckConfig, RefusesTwoJobsOnOnePath) {
       "  - {query: f, granularity: 1m, source: edge, sketch_type: scalar, store_path: a}");
   EXPECT_THAT(report.errors,
               ElementsAre("s.yaml:9:68: store_path: \"a\" is already the path of the job on line 8"));
+}
+
+TEST(CheckConfig, RefusesTwoJobsThatWriteOneSeriesToOneSink) {
+  const std::string first = "{query: e, granularity: 1m, source: edge, sketch_type: scalar, store_path: a}\n";
+  EXPECT_THAT(
+      check_job(
+          first +
+          "  - {query: f, granularity: 1m, source: edge, sketch_type: scalar, store_path: b, record: e}")
+          .errors,
+      ElementsAre(
+          "s.yaml:9:83: record: the job on line 8 may write series of \"e\" to the same sink; give another "
+          "record, or labels that tell them apart"));
+  EXPECT_THAT(
+      check_job(first + "  - {query: e, granularity: 5m, source: edge, sketch_type: scalar, store_path: b}")
+          .errors,
+      ElementsAre(StartsWith("s.yaml:9:6: record: the job on line 8 may write series of \"e\"")));
+  EXPECT_THAT(
+      check_job(first + "  - {query: e, granularity: 5m, source: edge, sketch_type: scalar, store_path: b, "
+                        "sink: builtin}")
+          .errors,
+      IsEmpty())
+      << "another sink";
+}
+
+TEST(CheckConfig, RefusesTheSameJobTwice) {
+  const std::string job = "{query: e, granularity: 1m, source: edge, sketch_type: scalar, store_path: a}";
+  EXPECT_THAT(check_job(job + "\n  - " + job).errors, ElementsAre(StartsWith("s.yaml:9:68: store_path: ")));
+}
+
+TEST(CheckConfig, RefusesATraceThatIsNotThere) {
+  const ConfigReport report =
+      check_config("sources:\n  edge: {kind: trace, file: /nowhere/t.jsonl}\n", "s.yaml", kNow);
+  EXPECT_THAT(report.errors, ElementsAre("s.yaml:2:23: file: there is no /nowhere/t.jsonl"));
+}
+
+TEST(CheckConfig, RefusesTwoSinksOnOneFile) {
+  const ConfigReport report = check_config(
+      "sinks:\n  a: {kind: file, file: /x/out.jsonl}\n  b: {kind: file, file: /x/../x/out.jsonl}\n", "s.yaml",
+      kNow);
+  EXPECT_THAT(
+      report.errors,
+      ElementsAre("s.yaml:3:3: \"a\" already writes to /x/out.jsonl; each sink needs a file of its own"));
 }
 
 TEST(CheckConfig, WarnsOfWhatOnlyTheServerCanAllow) {
