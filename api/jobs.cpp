@@ -35,7 +35,9 @@ void write_spec(JsonWriter& out, const runner::JobSpec& spec) {
   if (options.absent == engine::Absent::zero)
     out.member("absent_for", engine::format_duration(options.absent_for));
   out.member("timestamp", pick(spec.timestamp, "start", "end"));
-  out.member("corrections", pick(options.corrections, "repush", "hold"));
+  out.member("values", pick(spec.values, "any", "growing"));
+  constexpr std::string_view kCorrections[] = {"repush", "hold", "ledger"};
+  out.member("corrections", kCorrections[static_cast<std::size_t>(options.corrections)]);
   out.key("sinks").begin_array();
   for (const std::string& sink : spec.sinks) out.text(sink);
   out.end_array().member("record", spec.record).member("labels", spec.labels);

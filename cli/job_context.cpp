@@ -38,7 +38,7 @@ engine::Result<engine::Liveness> ConfiguredContext::source(const std::string& na
 
 runner::JobContext::SinkFacts ConfiguredContext::sink(const std::string& name) const {
   const bool exists = name == kBuiltin || find_named(config_.sinks, name) != nullptr;
-  return {.exists = exists, .overwrites = exists, .why_not = {}};
+  return {.exists = exists, .overwrites = exists, .keeps_larger = false, .why_not = {}};
 }
 
 std::string ConfiguredContext::default_sink() const {

@@ -51,6 +51,7 @@ LedgerBlock block_of(const ChunkWork& work, const FillTarget& target) {
   block.policy = kPolicy;
   block.record = target.spec.record;
   block.labels = target.spec.labels;
+  block.corrections = target.spec.engine.corrections;
   if (target.spec.timestamp == Stamp::end) {
     block.stamp_offset = work.options.granularity;
   }
@@ -184,6 +185,7 @@ engine::Result<ChunkDone> work_chunk(const Store& store, const engine::Answer& a
                                   .scope = work.scope,
                                   .valid_until = target.spec.valid_until,
                                   .corrections = target.spec.engine.corrections,
+                                  .rising_only = target.spec.engine.rising_only,
                                   .granularity = work.options.granularity,
                                   .now = work.now};
     auto groups = groups_of(store, target, history, from_gap, work.options.granularity);

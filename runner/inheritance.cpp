@@ -89,7 +89,8 @@ std::vector<Inheritance::Share> Inheritance::shares(const Job& job, std::vector<
       by_sinks[without].push_back(sample);
     }
     const bool known = sample.revision == 1 && sample.value == sent.value;
-    if (!known && job.spec.engine.corrections == engine::Corrections::repush) {
+    if (!known && job.spec.engine.corrections != engine::Corrections::hold) {
+      if (!sample.replaced) sample.replaced = sent.value;
       sample.revision += sent.revision;
       sample.reason = engine::Reason::correction;
       by_sinks[with].push_back(sample);

@@ -43,6 +43,9 @@ class [[nodiscard]] Outcome {
 };
 
 enum class Stamp : std::uint8_t { start = 0, end = 1 };
+/// What the user knows of the values of one cell. growing: they only rise while it is watched, as counts,
+/// sums of what is not negative, maxima and distinct counts do.
+enum class Values : std::uint8_t { any = 0, growing = 1 };
 
 struct JobSpec {
   std::string query;  // canonical text
@@ -53,6 +56,7 @@ struct JobSpec {
   std::optional<engine::Time> valid_until;  // not part of the identity
   engine::Duration poll_interval{};
   Stamp timestamp = Stamp::start;
+  Values values = Values::any;
   std::vector<std::string> sinks;  // resolved names, sorted, without repeats
   std::string record;              // metric name of the output
   engine::Labels labels;           // added to the output
@@ -69,9 +73,9 @@ class JobContext {
   virtual ~JobContext() = default;
   struct SinkFacts {
     bool exists = false;
-    bool overwrites =
-        false;  // a correction may be pushed: last-wins, append log, or max-wins for what only grows
-    std::string why_not;  // one sentence, when it does not overwrite
+    bool overwrites = false;    // a correction may be pushed: last-wins or append log
+    bool keeps_larger = false;  // max-wins: a correction may be pushed for what only grows
+    std::string why_not;        // one sentence, when it does not overwrite
   };
   /// Refuses an unknown source, or a selector or granularity it can never answer.
   [[nodiscard]] virtual engine::Result<engine::Liveness> source(const std::string& name,

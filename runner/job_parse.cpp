@@ -6,6 +6,7 @@
 
 #include "engine/model/label_text.hpp"
 #include "runner/job.hpp"
+#include "runner/job_policy.hpp"
 #include "runner/json_request.hpp"
 
 namespace settle::runner {
@@ -24,10 +25,11 @@ constexpr std::int64_t kWatchBucketsMax = 100'000;  // every poll may read the w
 constexpr Duration kAbsentForMax = hours{48};       // the engine remembers idle series no longer
 constexpr std::size_t kStorePathBytesMax = 255;
 
-constexpr std::array kFields{"query",       "granularity", "source",        "sketch_type", "store_path",
-                             "valid_until", "finality",    "watch",         "ttl",         "output",
-                             "absent",      "absent_for",  "poll_interval", "timestamp",   "record",
-                             "labels",      "corrections", "sink",          "sinks"};
+constexpr std::array kFields{"query",         "granularity", "source",       "sketch_type", "store_path",
+                             "valid_until",   "finality",    "error_target", "tolerance",   "watch",
+                             "ttl",           "output",      "values",       "absent",      "absent_for",
+                             "poll_interval", "timestamp",   "record",       "labels",      "corrections",
+                             "sink",          "sinks"};
 // Fields of the API that later versions read. Refused and not ignored: a job that asked for them would
 // otherwise look as if it had them, and would be another job (another identity) once they work.
 constexpr std::array kLaterFields{"by", "item", "serve", "max_staleness"};
@@ -150,17 +152,6 @@ void read_valid_until(JsonRequest& in, JobSpec& spec, engine::Time now) {
   }
 }
 
-void read_finality(JsonRequest& in, JobSpec& spec) {
-  if (!in.given("finality")) return;
-  const auto given_text = in.text("finality", "a policy such as \"consecutive:3\"");
-  if (given_text && given_text->starts_with("learned")) {
-    return in.refuse("finality", "\"learned\" is not supported yet; expected consecutive:N or fixed:D");
-  }
-  const auto policy = in.parsed("finality", "a policy such as \"consecutive:3\"", engine::parse_finality,
-                                engine::format_finality);
-  if (policy) spec.engine.finality = *policy;
-}
-
 void read_times(JsonRequest& in, JobSpec& spec) {
   if (in.failed()) return;
   engine::EngineOptions& options = spec.engine;
@@ -222,26 +213,6 @@ void read_sinks(JsonRequest& in, JobSpec& spec, const JobContext& context) {
   if (in.given(field)) in.note_json("sinks", json::serialize(json::value_from(spec.sinks)));
 }
 
-void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context) {
-  using engine::Corrections;
-  constexpr const char* kField = "corrections";
-  if (in.text(kField, "\"repush\" or \"hold\"") == "ledger") {
-    return in.refuse(kField, "\"ledger\" is not supported yet; expected \"repush\" or \"hold\"");
-  }
-  std::string why_not;
-  for (const std::string& name : spec.sinks) {
-    const JobContext::SinkFacts facts = context.sink(name);
-    if (facts.overwrites || !why_not.empty()) continue;
-    why_not = "sink " + quoted(name) + ": " + facts.why_not;
-  }
-  const Corrections fitting = why_not.empty() ? Corrections::repush : Corrections::hold;
-  spec.engine.corrections =
-      in.choice<Corrections>(kField, {{"repush", Corrections::repush}, {"hold", Corrections::hold}}, fitting);
-  if (spec.engine.corrections == Corrections::repush && !why_not.empty()) {
-    in.refuse(kField, "\"repush\" needs sinks that overwrite; " + why_not + "; expected \"hold\"");
-  }
-}
-
 void read_labels(JsonRequest& in, JobSpec& spec) {
   const json::value* given_labels = in.body().if_contains("labels");
   if (given_labels == nullptr) return;
@@ -263,6 +234,10 @@ void read_labels(JsonRequest& in, JobSpec& spec) {
   auto normal = engine::normalize_labels(std::move(labels), false);
   if (!normal) return in.refuse("labels", normal.error().detail);
   spec.labels = *std::move(normal);
+  if (spec.engine.corrections == engine::Corrections::ledger &&
+      !engine::label_value(spec.labels, "revision").empty()) {
+    return in.refuse("labels.revision", "is what \"corrections\": \"ledger\" adds; expected another label");
+  }
   json::object canonical;
   for (const engine::Label& label : spec.labels) canonical[label.name] = label.value;
   in.note_json("labels", json::serialize(canonical));

@@ -41,6 +41,12 @@ class RecordReader {
     if (!object_.contains(name)) return std::nullopt;
     return time(name);
   }
+  /// False when it is not there: records need not have it.
+  bool flag(const char* name) {
+    const json::value* value = object_.if_contains(name);
+    if (value != nullptr && !value->is_bool()) wrong(name);
+    return value != nullptr && value->is_bool() && value->get_bool();
+  }
   /// An enumeration with the values 0 to `last`.
   template <class Enum>
   Enum enumeration(const char* name, Enum last) {
@@ -101,20 +107,22 @@ Result<json::object> parse_record(const char* what, std::string_view text) {
 // The members are in the order of their names, so that equal streams have equal text.
 json::object stream_json(const JobSpec& spec) {
   const engine::EngineOptions& options = spec.engine;
-  return {{"absent", static_cast<std::uint64_t>(options.absent)},
-          {"absent_for_ms", options.absent_for.count()},
-          {"corrections", static_cast<std::uint64_t>(options.corrections)},
-          {"finality", engine::format_finality(options.finality)},
-          {"granularity_ms", options.granularity.count()},
-          {"liveness", static_cast<std::uint64_t>(options.liveness)},
-          {"open_cells_max", options.open_cells_max},
-          {"output", static_cast<std::uint64_t>(options.output)},
-          {"query", spec.selector.text()},
-          {"series_idle_ms", options.series_idle.count()},
-          {"series_max", options.series_max},
-          {"source", spec.source},
-          {"ttl_ms", options.ttl.count()},
-          {"watch_ms", options.watch.count()}};
+  json::object object{{"absent", static_cast<std::uint64_t>(options.absent)},
+                      {"absent_for_ms", options.absent_for.count()},
+                      {"corrections", static_cast<std::uint64_t>(options.corrections)},
+                      {"finality", engine::format_finality(options.finality)},
+                      {"granularity_ms", options.granularity.count()},
+                      {"liveness", static_cast<std::uint64_t>(options.liveness)},
+                      {"open_cells_max", options.open_cells_max},
+                      {"output", static_cast<std::uint64_t>(options.output)},
+                      {"query", spec.selector.text()}};
+  if (options.rising_only) object["rising_only"] = true;
+  object["series_idle_ms"] = options.series_idle.count();
+  object["series_max"] = options.series_max;
+  object["source"] = spec.source;
+  object["ttl_ms"] = options.ttl.count();
+  object["watch_ms"] = options.watch.count();
+  return object;
 }
 
 Result<StreamSpec> read_stream(const json::object& object) {
@@ -124,13 +132,14 @@ Result<StreamSpec> read_stream(const json::object& object) {
   engine::EngineOptions& options = spec.engine;
   options.absent = in.enumeration("absent", engine::Absent::zero);
   options.absent_for = in.duration("absent_for_ms");
-  options.corrections = in.enumeration("corrections", engine::Corrections::hold);
+  options.corrections = in.enumeration("corrections", engine::Corrections::ledger);
   const std::string finality = in.text("finality");
   options.granularity = in.duration("granularity_ms");
   options.liveness = in.enumeration("liveness", engine::Liveness::answers);
   options.open_cells_max = in.number<std::size_t>("open_cells_max");
   options.output = in.enumeration("output", engine::Output::counter);
   const std::string query = in.text("query");
+  options.rising_only = in.flag("rising_only");
   options.series_idle = in.duration("series_idle_ms");
   options.series_max = in.number<std::size_t>("series_max");
   spec.source = in.text("source");
@@ -160,6 +169,7 @@ json::object spec_json(const JobSpec& spec) {
                       {"record", spec.record},
                       {"labels", std::move(labels)},
                       {"identity", spec.identity}};
+  if (spec.values == Values::growing) object["growing"] = true;
   if (spec.valid_until) object["valid_until_ms"] = engine::epoch_ms(*spec.valid_until);
   return object;
 }
@@ -179,6 +189,7 @@ Result<JobSpec> read_spec(const json::object& object) {
   spec.valid_until = in.optional_time("valid_until_ms");
   spec.poll_interval = in.duration("poll_interval_ms");
   spec.timestamp = in.enumeration("timestamp", Stamp::end);
+  spec.values = in.flag("growing") ? Values::growing : Values::any;
   spec.sinks = in.texts("sinks");
   spec.record = in.text("record");
   for (const auto& member : in.object("labels")) {

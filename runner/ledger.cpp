@@ -12,7 +12,8 @@
 namespace settle::runner {
 namespace {
 
-constexpr std::uint8_t kBlockVersion = 1;
+constexpr std::uint8_t kBlockVersion = 2;  // 1 has neither corrections nor replaced values
+constexpr std::uint8_t kBlockVersionMin = 1;
 constexpr std::size_t kSampleBytesMin = 7;  // one byte in every column but the bitmap
 constexpr std::uint64_t kU32Max = std::numeric_limits<std::uint32_t>::max();
 
@@ -25,6 +26,28 @@ std::int64_t difference(std::uint64_t from, std::uint64_t to) {
 void encode_texts(engine::ByteWriter& out, const std::vector<std::string>& texts) {
   out.varint(texts.size());
   for (const std::string& text : texts) out.text(text);
+}
+
+void encode_value(engine::ByteWriter& out, const engine::Value& value) {
+  const auto held = value.held_bits();
+  if (held.is_count) {
+    out.varint(held.bits);
+  } else {
+    out.fixed64(held.bits);
+  }
+}
+
+/// Few samples replace another value: those that do are named.
+void encode_replaced(engine::ByteWriter& out, const std::vector<engine::Sample>& samples) {
+  const auto replaces = [](const engine::Sample& sample) { return sample.replaced.has_value(); };
+  out.varint(static_cast<std::uint64_t>(std::count_if(samples.begin(), samples.end(), replaces)));
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (!samples[i].replaced) continue;
+    out.varint(i - std::exchange(next, i + 1));
+    out.byte(samples[i].replaced->is_count() ? 1 : 0);
+    encode_value(out, *samples[i].replaced);
+  }
 }
 
 void encode_samples(engine::ByteWriter& out, const std::vector<engine::Sample>& samples) {
@@ -45,14 +68,7 @@ void encode_samples(engine::ByteWriter& out, const std::vector<engine::Sample>& 
     }
     out.byte(static_cast<std::uint8_t>(counts));
   }
-  for (const auto& sample : samples) {
-    const auto held = sample.value.held_bits();
-    if (held.is_count) {
-      out.varint(held.bits);
-    } else {
-      out.fixed64(held.bits);
-    }
-  }
+  for (const auto& sample : samples) encode_value(out, sample.value);
   for (const auto& sample : samples) out.varint(sample.revision);
   for (const auto& sample : samples) out.byte(static_cast<std::uint8_t>(sample.reason));
   std::uint64_t age = 0;
@@ -61,6 +77,7 @@ void encode_samples(engine::ByteWriter& out, const std::vector<engine::Sample>& 
     out.signed_varint(difference(std::exchange(age, at), at));
   }
   for (const auto& sample : samples) out.varint(sample.evidence_polls);
+  encode_replaced(out, samples);
 }
 
 std::vector<std::string> decode_texts(engine::ByteReader& in) {
@@ -88,7 +105,20 @@ engine::Reason decode_reason(engine::ByteReader& in) {
   return static_cast<engine::Reason>(reason);
 }
 
-std::vector<engine::Sample> decode_samples(engine::ByteReader& in) {
+void decode_replaced(engine::ByteReader& in, std::vector<engine::Sample>& samples) {
+  const std::size_t count = in.count(3);
+  std::size_t next = 0;
+  for (std::size_t one = 0; one < count; ++one) {
+    const std::uint64_t step = in.varint();
+    if (next >= samples.size() || step >= samples.size() - next) return in.fail();
+    const std::uint8_t kind = in.byte();
+    if (kind > 1) return in.fail();
+    samples[next + step].replaced = decode_value(in, kind == 1);
+    next += step + 1;
+  }
+}
+
+std::vector<engine::Sample> decode_samples(engine::ByteReader& in, std::uint8_t version) {
   std::vector<engine::Sample> samples(in.count(kSampleBytesMin));
   std::uint64_t series = 0;
   for (auto& sample : samples) sample.series = series += static_cast<std::uint64_t>(in.signed_varint());
@@ -110,6 +140,7 @@ std::vector<engine::Sample> decode_samples(engine::ByteReader& in) {
     sample.age = engine::Duration{static_cast<std::int64_t>(age)};
   }
   for (auto& sample : samples) sample.evidence_polls = static_cast<std::uint32_t>(in.varint_up_to(kU32Max));
+  if (version > 1) decode_replaced(in, samples);
   return samples;
 }
 
@@ -130,6 +161,7 @@ std::string encode_block(const LedgerBlock& block) {
   }
   encode_texts(out, block.sinks);
   out.signed_varint(block.stamp_offset.count());
+  out.byte(static_cast<std::uint8_t>(block.corrections));
   encode_samples(out, block.samples);
   return std::move(out).take();
 }
@@ -137,9 +169,9 @@ std::string encode_block(const LedgerBlock& block) {
 engine::Result<LedgerBlock> decode_block(std::string_view bytes) {
   engine::ByteReader in{bytes};
   const std::uint8_t version = in.byte();
-  if (!in.failed() && version != kBlockVersion) {
+  if (!in.failed() && (version < kBlockVersionMin || version > kBlockVersion)) {
     return engine::corrupt("a ledger block has version " + std::to_string(version) +
-                           ", this program reads version 1: use the settle that wrote this store");
+                           ", this program reads 1 to 2: use the settle that wrote this store");
   }
   LedgerBlock block;
   block.tenant = in.text();
@@ -154,7 +186,12 @@ engine::Result<LedgerBlock> decode_block(std::string_view bytes) {
   }
   block.sinks = decode_texts(in);
   block.stamp_offset = engine::Duration{in.signed_varint()};
-  block.samples = decode_samples(in);
+  if (version > 1) {
+    const std::uint8_t corrections = in.byte();
+    if (corrections > static_cast<std::uint8_t>(engine::Corrections::ledger)) in.fail();
+    block.corrections = in.failed() ? engine::Corrections{} : engine::Corrections{corrections};
+  }
+  block.samples = decode_samples(in, version);
   if (!in.done()) {
     return engine::corrupt("a ledger block of " + std::to_string(bytes.size()) +
                            " bytes does not decode: the store is damaged, restore it from a backup");
@@ -203,6 +240,26 @@ std::string output_series(std::string_view source_series, std::string_view recor
   for (const engine::Label& label : labels) set(label.name, label.value);
   auto normal = engine::normalize_labels(std::move(all), false);
   return normal ? engine::series_text(*normal) : std::string{source_series};
+}
+
+bool goes_as_difference(const LedgerBlock& block, const engine::Sample& sample) {
+  return block.corrections == engine::Corrections::ledger && sample.replaced.has_value();
+}
+
+engine::Value difference_of(const engine::Sample& sample) {
+  const engine::Value& to = sample.value;
+  const engine::Value& from = *sample.replaced;
+  if (!to.is_count() || !from.is_count()) return engine::Value::number(to.as_double() - from.as_double());
+  // Exact also where a double is not.
+  if (to >= from) return engine::Value::count(to.as_count() - from.as_count());
+  return engine::Value::number(-static_cast<double>(from.as_count() - to.as_count()));
+}
+
+std::string revision_series(std::string_view output, std::uint32_t revision) {
+  const auto labels = engine::parse_series(output);
+  const std::string name = labels ? std::string{engine::label_value(*labels, engine::kMetricNameLabel)} : "";
+  const engine::Labels added{{.name = "revision", .value = std::to_string(revision)}};
+  return output_series(output, name + ":revision", added);
 }
 
 namespace {

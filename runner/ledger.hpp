@@ -13,6 +13,7 @@
 #include "engine/model/series.hpp"
 #include "engine/model/time.hpp"
 #include "engine/result.hpp"
+#include "engine/stabilizer/engine.hpp"
 #include "engine/stabilizer/sample.hpp"
 #include "runner/store.hpp"
 
@@ -33,6 +34,7 @@ struct LedgerBlock {
   engine::Labels labels;            // added to every output series; they win over the source's
   std::vector<std::string> sinks;   // frozen at emission: the samples of a deleted job are still delivered
   engine::Duration stamp_offset{};  // timestamp = bucket + stamp_offset (0: start, granularity: end)
+  engine::Corrections corrections = engine::Corrections::repush;
   std::vector<engine::Sample> samples;
 };
 
@@ -42,6 +44,13 @@ inline constexpr std::size_t kLedgerBlockSamplesMax = 1024;
 [[nodiscard]] engine::Result<LedgerBlock> decode_block(std::string_view bytes);
 /// Appends the samples as blocks of at most kLedgerBlockSamplesMax; `block.samples` may hold any number.
 void append_to_ledger(WriteBatch& batch, LedgerBlock block, Lane lane = Lane::live);
+
+/// Under `corrections: ledger` what takes the place of another value goes to the sinks as a row of its own:
+/// the difference to that value, under the name `<metric>:revision` with the label `revision`. The first
+/// value and the rows of the others add up to the newest value.
+[[nodiscard]] bool goes_as_difference(const LedgerBlock& block, const engine::Sample& sample);
+[[nodiscard]] engine::Value difference_of(const engine::Sample& sample);
+[[nodiscard]] std::string revision_series(std::string_view output_series, std::uint32_t revision);
 
 /// Marks in Table::meta say which commit sequence had been reached at which wall time: retention and
 /// look-back are by time, keys are not. A mark is due when the newest is older than kLedgerMarkEvery.

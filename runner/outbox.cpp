@@ -33,6 +33,12 @@ sinks::Row to_row(const LedgerBlock& block, const engine::Sample& sample, sinks:
   row.timestamp = sample.bucket + block.stamp_offset;
   row.value = sample.value;
   row.revision = sample.revision;
+  if (block.corrections == engine::Corrections::ledger)
+    row.revision = 1;  // no row takes the place of another
+  if (goes_as_difference(block, sample) && !row.series.empty()) {
+    row.series = revision_series(row.series, sample.revision);
+    row.value = difference_of(sample);
+  }
   row.reason = sample.reason;
   return row;
 }
@@ -75,7 +81,7 @@ struct Outbox::Filling {
   std::size_t blocks = 0;
   // One entry for each row: from few pieces of memory, gone at once.
   std::pmr::monotonic_buffer_resource memory{kTakenBytes};
-  std::pmr::unordered_set<RowIdentity, RowIdentityHash> taken{&memory};  // views of names_, which stay put
+  std::pmr::unordered_set<RowIdentity, RowIdentityHash> taken{&memory};  // views of texts that rows share
   std::pmr::unordered_set<const char*> series{&memory};                  // likewise
 };
 
@@ -121,6 +127,7 @@ const sinks::SeriesText& Outbox::series_of(const ReadTransaction& read, const Le
 
 void Outbox::note_revisions(const ReadTransaction& read, std::uint64_t sequence, const LedgerBlock& block,
                             Noted& noted) {
+  if (block.corrections == engine::Corrections::ledger) return;
   for (const engine::Sample& sample : block.samples) {
     if (sample.revision < 2) continue;
     const engine::Time stamp = sample.bucket + block.stamp_offset;
@@ -229,11 +236,11 @@ bool Outbox::take_row(const ReadTransaction& read, const LedgerBlock& block, Job
   } else if (filling.limits.replace && is_replaced(row)) {
     ++batch.replaced;
   } else {
-    const std::string_view text = series.view();
+    const std::string_view text = row.row.series.view();
     const bool grouped = filling.limits.series_once && !filling.series.insert(text.data()).second;
     const std::size_t bytes = (grouped ? 0 : text.size()) + kRowBytes;
     const bool too_big = !batch.rows.empty() && filling.bytes + bytes > filling.limits.bytes_max;
-    if (too_big || !filling.taken.insert({series, row.row.timestamp}).second) return false;
+    if (too_big || !filling.taken.insert({row.row.series, row.row.timestamp}).second) return false;
     filling.bytes += bytes;
     batch.rows.push_back(std::move(row));
   }

@@ -59,7 +59,8 @@ std::string Runner::Impl::why_paused(const Stream& stream) const {
         return "the queue of sink " + name + " is full: see /api/v1/outbox";
       }
       const SinkFacts facts = sink(name);
-      if (job->spec.engine.corrections == engine::Corrections::repush && facts.exists && !facts.overwrites) {
+      const bool takes = facts.overwrites || (facts.keeps_larger && job->spec.engine.rising_only);
+      if (job->spec.engine.corrections == engine::Corrections::repush && facts.exists && !takes) {
         return facts.why_not + ", which `corrections: repush` needs: restore it, or post the job with `hold`";
       }
     }

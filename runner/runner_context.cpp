@@ -38,12 +38,13 @@ JobContext::SinkFacts Runner::Impl::sink(const std::string& name) const {
   const sinks::Capabilities can = status.health && status.health->reachable
                                       ? status.health->capabilities
                                       : found->second.sink->capabilities();
-  SinkFacts facts{.exists = true, .overwrites = false, .why_not = {}};
+  SinkFacts facts{.exists = true, .overwrites = false, .keeps_larger = false, .why_not = {}};
   facts.overwrites =
       can.overwrite == sinks::Overwrite::last_wins || can.overwrite == sinks::Overwrite::append_log;
+  facts.keeps_larger = can.overwrite == sinks::Overwrite::max_wins;
   if (!facts.overwrites) {
     facts.why_not =
-        can.overwrite == sinks::Overwrite::max_wins
+        facts.keeps_larger
             ? "sink " + name + " keeps the larger of two values, so a correction downwards is lost"
             : "sink " + name + " keeps both values of one timestamp";
   }

@@ -233,6 +233,7 @@ Built StreamRunner::Impl::build(const Stream& of) const {
                       .labels = spec.labels,
                       .sinks = spec.sinks,
                       .stamp_offset = spec.timestamp == Stamp::end ? granularity : engine::Duration::zero(),
+                      .corrections = engine.options().corrections,
                       .samples = is_new ? *pending->emitted : pending->samples};
     if (spec.valid_until) {
       std::erase_if(block.samples,

@@ -117,7 +117,7 @@ class Filling {
 
  private:
   void correct(const std::string& series, Time bucket, const Value& value, const KnownPoint& known) {
-    if (order_.corrections == Corrections::hold) {
+    if (order_.corrections == Corrections::hold || (order_.rising_only && value < *known.emitted)) {
       ++out_.held_back;
       out_.unpropagated += value.as_double() - known.emitted->as_double();
       return;

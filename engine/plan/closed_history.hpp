@@ -63,6 +63,7 @@ struct FillOrder {
   std::optional<std::string> scope;  // only what this scope reported, and what is known; none: all
   std::optional<Time> valid_until;   // nothing that ends later
   Corrections corrections = Corrections::repush;
+  bool rising_only = false;  // a smaller value is held back: EngineOptions
   Duration granularity{};
   Time now;
 };
@@ -70,7 +71,7 @@ struct Fill {
   /// By (series text, bucket): Sample::series is an index into `series`.
   std::vector<Sample> samples;
   std::vector<std::string> series;  // sorted
-  std::uint64_t held_back = 0;      // differences that `hold` does not send
+  std::uint64_t held_back = 0;      // differences that are held back
   double unpropagated = 0;          // their sum
   /// Buckets of which something was known and the source, answering, has nothing any more.
   Ranges lost;

@@ -46,6 +46,19 @@ TEST(JobRecord, ReadsBackEverythingInForceWithoutTheConfiguration) {
   EXPECT_EQ(job_record_json(*read), job_record_json(spec));
 }
 
+TEST(JobRecord, ReadsBackTheRarerPolicies) {
+  for (const char* more :
+       {R"(,"sink":"larger","values":"growing")", R"(,"sink":"tsdb","corrections":"ledger")",
+        R"(,"finality":"learned","error_target":"2%","tolerance":0.01)"}) {
+    const JobSpec spec = spec_of(more);
+    const auto read = parse_job_record(job_record_json(spec));
+    ASSERT_TRUE(read) << read.error().detail;
+    EXPECT_EQ(read->engine, spec.engine) << more;
+    EXPECT_EQ(read->values, spec.values) << more;
+    EXPECT_EQ(stream_identity(*read), stream_identity(spec)) << more;
+  }
+}
+
 TEST(JobRecord, KeepsADefaultThatWasInForceWhenTheJobWasMade) {
   const JobSpec spec = spec_of();
   const auto read = parse_job_record(job_record_json(spec));

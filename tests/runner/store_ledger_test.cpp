@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/model/bytes.hpp"
 #include "runner/keys.hpp"
 #include "runner/ledger.hpp"
 #include "tests/runner/store_directory.hpp"
@@ -38,13 +39,15 @@ LedgerBlock any_block(std::mt19937_64& random, std::size_t samples) {
   if (random() % 2 == 0) block.labels = {{.name = "a", .value = ""}, {.name = "b", .value = "y"}};
   block.sinks = {"builtin", "vm"};
   block.stamp_offset = engine::Duration{60'000};
+  block.corrections = static_cast<engine::Corrections>(random() % 3);
   for (std::size_t i = 0; i < samples; ++i) {
     block.samples.push_back({.series = random() % 8 == 0 ? random() : i,
                              .bucket = engine::from_epoch_ms(
                                  random() % 8 == 0 ? static_cast<std::int64_t>(random()) : 1'782'000'000'000),
                              .value = any_value(random),
                              .revision = static_cast<std::uint32_t>(random() % 8 == 0 ? random() : 1),
-                             .reason = static_cast<engine::Reason>(1 + random() % 5),
+                             .reason = static_cast<engine::Reason>(1 + random() % 6),
+                             .replaced = random() % 3 == 0 ? std::optional{any_value(random)} : std::nullopt,
                              .age = engine::Duration{static_cast<std::int64_t>(random() % 1'000'000)},
                              .evidence_polls = static_cast<std::uint32_t>(random() % 9)});
   }
@@ -60,6 +63,7 @@ void expect_equal(const LedgerBlock& a, const LedgerBlock& b) {
   EXPECT_EQ(a.labels, b.labels);
   EXPECT_EQ(a.sinks, b.sinks);
   EXPECT_EQ(a.stamp_offset, b.stamp_offset);
+  EXPECT_EQ(a.corrections, b.corrections);
   EXPECT_EQ(a.samples, b.samples);
 }
 
@@ -71,6 +75,51 @@ TEST(Ledger, ReadsBackEveryBlock) {
     ASSERT_TRUE(read) << read.error().detail;
     expect_equal(*read, block);
   }
+}
+
+TEST(Ledger, ReadsABlockOfTheVersionBefore) {
+  LedgerBlock block = ordinary_block();
+  block.samples.push_back({.series = 7,
+                           .bucket = engine::from_epoch_ms(1'782'000'000'000),
+                           .value = engine::Value::count(9),
+                           .revision = 2,
+                           .reason = engine::Reason::correction});
+  // It had neither the byte of the corrections, which follows the stamp offset, nor the replaced values.
+  std::string bytes = encode_block(block);
+  engine::ByteWriter before;
+  before.byte(2);
+  for (const std::string& text : {block.tenant, block.job_id, block.stream_id, block.policy, block.record}) {
+    before.text(text);
+  }
+  before.varint(0);
+  before.varint(0);
+  before.signed_varint(0);
+  bytes.erase(before.size(), 1);
+  bytes.pop_back();
+  bytes[0] = 1;
+  const auto read = decode_block(bytes);
+  ASSERT_TRUE(read) << read.error().detail;
+  expect_equal(*read, block);
+}
+
+TEST(Ledger, TakesADifferenceExactly) {
+  const auto between = [](engine::Value from, engine::Value to) {
+    engine::Sample sample;
+    sample.value = to;
+    sample.replaced = from;
+    return difference_of(sample);
+  };
+  using engine::Value;
+  EXPECT_EQ(between(Value::count(5), Value::count(12)), Value::count(7));
+  EXPECT_EQ(between(Value::count(12), Value::count(5)), Value::number(-7));
+  EXPECT_EQ(between(Value::number(-1.5), Value::count(2)), Value::number(3.5));
+  const std::uint64_t large = std::uint64_t{1} << 60;
+  EXPECT_EQ(between(Value::count(large), Value::count(large + 1)), Value::count(1));
+}
+
+TEST(Ledger, NamesTheSeriesOfARevision) {
+  EXPECT_EQ(revision_series("m", 2), R"(m:revision{revision="2"})");
+  EXPECT_EQ(revision_series(R"(a:b{z="1"})", 13), R"(a:b:revision{revision="13",z="1"})");
 }
 
 TEST(Ledger, TakesFewBytesForAnOrdinarySample) {
@@ -113,14 +162,15 @@ TEST(Ledger, RefusesNoiseWithoutAskingForMemory) {
   for (int round = 0; round < 20'000; ++round) {
     std::string noise(random() % 64, '\0');
     for (char& c : noise) c = static_cast<char>(random());
-    if (!noise.empty()) noise[0] = 1;
+    if (!noise.empty()) noise[0] = static_cast<char>(1 + random() % 2);
     (void)decode_block(noise);
   }
-  // A count of 2^63 samples in twenty bytes.
+  // A count of 2^63 samples, or of values that they replace, in twenty bytes.
   std::string many = encode_block({});
-  many.pop_back();
-  many += "\xff\xff\xff\xff\xff\xff\xff\xff\x7f";
-  EXPECT_FALSE(decode_block(many));
+  for (int round = 0; round < 2; ++round) {
+    many.pop_back();
+    EXPECT_FALSE(decode_block(many + "\xff\xff\xff\xff\xff\xff\xff\xff\x7f"));
+  }
 }
 
 TEST(Ledger, AppendsInBlocksThatNeverMeet) {

@@ -1,4 +1,4 @@
-// tests/support/fake_context.hpp: a configuration with two sources and four sinks, for what checks requests.
+// tests/support/fake_context.hpp: a configuration with two sources and five sinks, for what checks requests.
 #pragma once
 
 #include <string>
@@ -21,14 +21,15 @@ class FakeContext : public runner::JobContext {
     return engine::Liveness::frontier;
   }
   [[nodiscard]] SinkFacts sink(const std::string& name) const override {
-    if (name == "tsdb") return {.exists = true, .overwrites = false, .why_not = "it keeps both values"};
+    if (name == "tsdb") return {.exists = true, .why_not = "it keeps both values"};
+    if (name == "larger") return {.exists = true, .keeps_larger = true, .why_not = "it keeps the larger"};
     const bool known = name == "builtin" || name == "log" || name == "here";
     return {.exists = known, .overwrites = known, .why_not = ""};
   }
   [[nodiscard]] std::string default_sink() const override { return default_sink_name; }
   [[nodiscard]] std::vector<std::string> source_names() const override { return {"edge", "trace"}; }
   [[nodiscard]] std::vector<std::string> sink_names() const override {
-    return {"builtin", "here", "log", "tsdb"};
+    return {"builtin", "here", "larger", "log", "tsdb"};
   }
   [[nodiscard]] bool same_server(const std::string& source, const std::string& sink) const override {
     return source == "edge" && sink == "here";

@@ -1,0 +1,15 @@
+// runner/job_policy.hpp: the fields of a request that say when a value is final and what follows a change.
+// Part of parse_job.
+#pragma once
+
+#include "runner/job.hpp"
+#include "runner/json_request.hpp"
+
+namespace settle::runner {
+
+/// `finality`, and its short forms `error_target` and `tolerance`.
+void read_finality(JsonRequest& in, JobSpec& spec);
+/// `values` and `corrections`; sinks and output have been read.
+void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context);
+
+}  // namespace settle::runner
