@@ -15,6 +15,7 @@
 #include "cli/check_config.hpp"
 #include "cli/demo.hpp"
 #include "cli/jobs.hpp"
+#include "cli/record_command.hpp"
 #include "cli/replay/replay_command.hpp"
 #include "cli/serve.hpp"
 #include "cli/store_tools.hpp"
@@ -147,6 +148,10 @@ void add_replay(CLI::App& app, Action& action) {
   command->add_option("--ttl", options->ttl, "Age at which a bucket goes out as it is; default: watch");
   command->add_option("--skip", options->skip,
                       "Judge no bucket of the first so much time: what learns starts with nothing");
+  command
+      ->add_option("--until", options->until,
+                   "Judge no bucket that ends later: the newest of a recording may not be final")
+      ->type_name("TIME");
   command->add_option("--corrections", options->corrections, "repush or hold")->capture_default_str();
   command->add_option("--liveness", options->liveness, "auto, frontier, movement or answers")
       ->capture_default_str();
@@ -154,6 +159,48 @@ void add_replay(CLI::App& app, Action& action) {
       ->type_name("file:OUT");
   command->callback(
       [&action, options] { action = [options] { return run_replay(*options, std::cout, std::cerr); }; });
+}
+
+void add_trace(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("trace", "Work with traces (docs/trace.md)");
+  command->require_subcommand(1);
+  auto* record = command->add_subcommand(
+      "record", "Poll a source and write down every change of its answers, for `settle replay`");
+  auto options = std::make_shared<RecordArguments>();
+  auto start = std::make_shared<std::string>();
+  record
+      ->add_option("--source", options->source,
+                   "A source of the configuration, or the URL of a server with the Prometheus API")
+      ->required()
+      ->type_name("NAME|URL");
+  record->add_option("--out", options->out, "The trace to write: a new file")->required()->type_name("FILE");
+  record->add_option("--selector", options->selector, "The series to record, as a job's query names them")
+      ->required()
+      ->type_name("SELECTOR");
+  record
+      ->add_option("--query", options->query,
+                   "With a URL: the PromQL expression that gives them; default: the selector")
+      ->type_name("PROMQL");
+  record->add_option("--config", options->config_file, "Configuration that has the source")
+      ->type_name("FILE");
+  record->add_option("--granularity", options->granularity, "Length of the buckets")->capture_default_str();
+  record->add_option("--poll", options->poll, "Time between two polls")->capture_default_str();
+  record->add_option("--watch", options->watch, "Age up to which a bucket is polled; default as for a job");
+  record->add_option("--duration", options->duration,
+                     "Take up new buckets for so long, then see the last ones through their watch; default: "
+                     "until SIGINT or SIGTERM");
+  record->add_option("--clock-start", *start, "Source time starts here, for rehearsals")
+      ->type_name("TIME")
+      ->check(CLI::Validator(time_problem, ""));
+  record->add_option("--clock-speed", options->clock_speed, "Source time runs so many times as fast")
+      ->type_name("N")
+      ->check(CLI::Range(0.001, 100'000.0));
+  record->callback([&action, options, start] {
+    action = [options, start] {
+      if (!start->empty()) options->clock_start = *engine::parse_time(*start);
+      return record_trace(*options);
+    };
+  });
 }
 
 void add_store_tools(CLI::App& app, Action& action) {
@@ -204,6 +251,7 @@ int run(int argc, char** argv) {
   add_serve(app, action);
   add_check_config(app, action);
   add_replay(app, action);
+  add_trace(app, action);
   add_jobs(app, action);
   add_ask_commands(app, action);
   add_store_tools(app, action);

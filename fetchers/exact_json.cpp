@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <optional>
+#include <utility>
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/value.hpp>
@@ -23,11 +24,16 @@ struct Builder {
 
   json::value_stack stack{};
   std::string number{};
+  std::size_t keys = 0;  // of all objects, those given twice counted twice
 
   bool on_document_begin(Code&) { return stack.reset(), true; }
   bool on_document_end(Code&) { return true; }
   bool on_object_begin(Code&) { return true; }
-  bool on_object_end(std::size_t n, Code&) { return stack.push_object(n), true; }
+  bool on_object_end(std::size_t n, Code&) {
+    keys += n;
+    stack.push_object(n);
+    return true;
+  }
   bool on_array_begin(Code&) { return true; }
   bool on_array_end(std::size_t n, Code&) { return stack.push_array(n), true; }
   bool on_key_part(Text text, std::size_t, Code&) { return stack.push_chars(text), true; }
@@ -50,15 +56,44 @@ struct Builder {
   bool on_comment(Text, Code&) { return true; }
 };
 
-}  // namespace
+std::size_t count_keys(const json::value& value) {
+  std::size_t count = 0;
+  if (const auto* object = value.if_object()) {
+    count += object->size();
+    for (const auto& member : *object) count += count_keys(member.value());
+  } else if (const auto* array = value.if_array()) {
+    for (const json::value& element : *array) count += count_keys(element);
+  }
+  return count;
+}
 
-engine::Result<json::value> parse_exact_json(std::string_view text) {
+struct Parsed {
+  json::value value;
+  std::size_t keys = 0;
+};
+
+engine::Result<Parsed> parse_json(std::string_view text) {
   json::basic_parser<Builder> parser{json::parse_options{}};
   Code error;
   const std::size_t used = parser.write_some(false, text.data(), text.size(), error);
   if (!error && used < text.size()) error = json::error::extra_data;
   if (error) return engine::refused(error.message() + " at byte " + std::to_string(used + 1));
-  return parser.handler().stack.release();
+  return Parsed{parser.handler().stack.release(), parser.handler().keys};
+}
+
+}  // namespace
+
+engine::Result<json::value> parse_exact_json(std::string_view text) {
+  auto parsed = parse_json(text);
+  if (!parsed) return parsed.error();
+  return std::move(parsed->value);
+}
+
+engine::Result<json::value> parse_strict_json(std::string_view text) {
+  auto parsed = parse_json(text);
+  if (!parsed) return parsed.error();
+  if (count_keys(parsed->value) != parsed->keys) return engine::refused("a key is given twice in one object");
+  return std::move(parsed->value);
 }
 
 engine::Result<engine::Value> number_of(const json::value& value) {

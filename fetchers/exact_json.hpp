@@ -14,8 +14,10 @@
 namespace settle::fetchers {
 
 /// The error is the parser's words and the 1-based byte; the caller says which file or server. At most 32
-/// levels.
+/// levels. Of a key that is given twice the last one counts.
 [[nodiscard]] engine::Result<boost::json::value> parse_exact_json(std::string_view text);
+/// Refuses a key that is given twice: for what people write.
+[[nodiscard]] engine::Result<boost::json::value> parse_strict_json(std::string_view text);
 
 /// Whole numbers stay counts. Refuses what is no finite number.
 [[nodiscard]] engine::Result<engine::Value> number_of(const boost::json::value& json);

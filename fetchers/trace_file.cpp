@@ -87,8 +87,8 @@ std::string unknown_key(const json::object& object, std::initializer_list<std::s
 }
 
 std::string TraceBuilder::add_line(std::string_view line) {
-  const auto parsed = parse_exact_json(line);
-  if (!parsed) return "not JSON: " + parsed.error().detail;
+  const auto parsed = parse_strict_json(line);
+  if (!parsed) return "cannot be read: " + parsed.error().detail;
   if (!parsed->is_object()) return "expected a JSON object";
   const json::object& fields = parsed->get_object();
   const json::value* at_field = fields.if_contains("at");

@@ -53,7 +53,7 @@ double relative_error(const engine::Value& said, const engine::Value* last) {
 }
 
 void Judge::take(std::uint64_t key, const engine::Sample& sample, Time at, bool frozen) {
-  if (sample.bucket < from_) return;
+  if (!judges(sample.bucket)) return;
   const auto [it, is_first] = place_.try_emplace(key, seen_.size());
   if (is_first) {
     const Duration age = at - (sample.bucket + options_.engine.granularity);
@@ -76,7 +76,7 @@ void Judge::close(const Truth& truth) {
     ages_.push_back(cell.age);
   }
   for (const std::uint64_t key : truth.keys()) {
-    if (truth.bucket_of(key) >= from_ && !place_.contains(key)) ++figures_.never_emitted;
+    if (judges(truth.bucket_of(key)) && !place_.contains(key)) ++figures_.never_emitted;
   }
   seen_.clear();
   place_.clear();

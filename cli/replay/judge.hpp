@@ -39,7 +39,8 @@ class Truth {
 /// What one policy emitted, cell by cell.
 class Judge {
  public:
-  Judge(const ReplayOptions& options, engine::Time from) : options_(options), from_(from) {}
+  Judge(const ReplayOptions& options, engine::Time first_bucket)
+      : options_(options), from_(first_bucket + options.skip) {}
 
   /// `frozen`: the source stands still.
   void take(std::uint64_t key, const engine::Sample& sample, engine::Time at, bool frozen);
@@ -54,6 +55,11 @@ class Judge {
     engine::Value last;
     engine::Duration age{};
   };
+  [[nodiscard]] bool judges(engine::Time bucket) const {
+    const bool too_late = options_.until && bucket + options_.engine.granularity > *options_.until;
+    return bucket >= from_ && !too_late;
+  }
+
   const ReplayOptions& options_;
   engine::Time from_;  // earlier buckets are not judged
   std::unordered_map<std::uint64_t, std::size_t> place_;

@@ -12,20 +12,20 @@ using engine::Time;
 
 engine::TimeRange Recorder::range_at(Time now) const {
   const engine::Duration g = options_.granularity;
+  // The first answer past `watch` seals a bucket and still counts.
+  const Time oldest = engine::floor_to(now - options_.watch - g, g) - g;
   engine::TimeRange range;
-  // One granularity more than watch: the answer past it is the one that seals.
-  range.from =
-      std::max(engine::floor_to(options_.start, g), engine::floor_to(now - options_.watch - g, g) - g);
-  range.to = std::max(engine::floor_to(now, g), range.from);
+  range.from = std::max(engine::floor_to(options_.start, g), oldest);
+  range.to = engine::floor_to(std::min(now, options_.until.value_or(now)), g);
+  range.to = std::max(range.to, range.from);
   return range;
 }
 
 std::uint64_t Recorder::young_buckets(Time now) const {
+  const engine::TimeRange asked = range_at(now);
   const engine::Duration g = options_.granularity;
-  const Time oldest =
-      std::max(engine::floor_to(options_.start, g), engine::floor_to(now - options_.watch, g));
-  const Time end = engine::floor_to(now, g);
-  return end <= oldest ? 0 : static_cast<std::uint64_t>((end - oldest) / g);
+  const Time oldest = std::max(asked.from, engine::ceil_to(now - options_.watch, g) - g);
+  return asked.to <= oldest ? 0 : static_cast<std::uint64_t>((asked.to - oldest) / g);
 }
 
 const std::string& Recorder::labels_of(std::string_view series) {

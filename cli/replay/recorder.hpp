@@ -16,8 +16,9 @@ namespace settle::cli {
 
 struct RecorderOptions {
   engine::Duration granularity{};
-  engine::Duration watch{};  // age up to which a bucket is asked for
-  engine::Time start;        // of the recording
+  engine::Duration watch{};           // age up to which a bucket is asked for
+  engine::Time start;                 // of the recording
+  std::optional<engine::Time> until;  // buckets that end later are not taken up any more
 };
 
 /// Compares each answer with the one before. Only buckets that end after the start are recorded: of older

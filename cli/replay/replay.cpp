@@ -124,7 +124,7 @@ engine::Result<std::vector<ReplayFigures>> replay_all(const fetchers::TraceHisto
                                                       std::vector<Emission>* emissions) {
   const auto span = span_of(history, options);
   if (!span) return span.error();
-  std::vector<Judge> judges(policies.size(), Judge(options, span->first_bucket + options.skip));
+  std::vector<Judge> judges(policies.size(), Judge(options, span->first_bucket));
   std::uint64_t polls = 0;
   for (const std::string& metric : history.metrics()) {
     const auto selector = engine::parse_selector(metric);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct ReplayOptions {
   /// Buckets that start less than this after the first one are polled but not judged: a policy that learns
   /// starts with nothing.
   engine::Duration skip{};
+  std::optional<engine::Time> until;  // buckets that end later are polled but not judged
   double off_by = 0;  // the relative error above which a first emission counts in off_at_first
 };
 

@@ -163,6 +163,11 @@ engine::Result<ReplayOptions> parse_replay_options(const ReplayArguments& argume
   if (!policy) return argument_error("--policy", policy.error().detail);
   engine.finality = *policy;
   if (const auto read = read_durations(arguments, options); !read) return read.error();
+  if (!arguments.until.empty()) {
+    const auto until = engine::parse_time(arguments.until);
+    if (!until) return argument_error("--until", until.error().detail);
+    options.until = *until;
+  }
   if (arguments.corrections != "repush" && arguments.corrections != "hold") {
     return argument_error("--corrections", "is repush or hold, not \"" + arguments.corrections + "\"");
   }

@@ -20,6 +20,7 @@ struct ReplayArguments {
   std::string watch;  // "" : as a job has it
   std::string ttl;    // "" : watch
   std::string skip;   // "" : judge every bucket
+  std::string until;  // "" : to the end
   std::string corrections = "repush";
   std::string liveness = "auto";
   std::string sink;  // "file:OUT"

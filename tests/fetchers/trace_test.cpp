@@ -75,7 +75,10 @@ TEST(TraceFile, ReadsLinesOfBothKindsInAnyOrder) {
 
 TEST(TraceFile, NamesTheLineThatIsWrong) {
   const std::vector<std::pair<std::string, std::string>> cases{
-      {"{", "not JSON"},
+      {"{", "cannot be read"},
+      {R"({"at": 0, "at": 1, "frontier": 0})", "given twice"},
+      {R"({"at": 0, "series": {"__name__": "m", "z": "a", "z": "b"}, "bucket": 0, "value": 1})",
+       "given twice"},
       {"[]", "expected a JSON object"},
       {R"({"series": {"__name__": "m"}, "bucket": 0, "value": 1})", "'at' is missing"},
       {R"({"at": 1.5, "frontier": 0})", "'at'"},
