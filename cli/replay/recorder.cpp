@@ -12,20 +12,25 @@ using engine::Time;
 
 engine::TimeRange Recorder::range_at(Time now) const {
   const engine::Duration g = options_.granularity;
-  // The first answer past `watch` seals a bucket and still counts.
-  const Time oldest = engine::floor_to(now - options_.watch - g, g) - g;
   engine::TimeRange range;
-  range.from = std::max(engine::floor_to(options_.start, g), oldest);
+  range.from = std::max(oldest_, engine::floor_to(now - 10 * options_.watch, g));
   range.to = engine::floor_to(std::min(now, options_.until.value_or(now)), g);
   range.to = std::max(range.to, range.from);
   return range;
 }
 
+void Recorder::seen_whole(Time now) {
+  // Past watch: now - (bucket + g) > watch.
+  const engine::Duration g = options_.granularity;
+  oldest_ = std::max(oldest_, engine::ceil_to(now - options_.watch, g) - g);
+  for (auto& [name, scope] : scopes_) {
+    scope.buckets.erase(scope.buckets.begin(), scope.buckets.lower_bound(oldest_));
+  }
+}
+
 std::uint64_t Recorder::young_buckets(Time now) const {
   const engine::TimeRange asked = range_at(now);
-  const engine::Duration g = options_.granularity;
-  const Time oldest = std::max(asked.from, engine::ceil_to(now - options_.watch, g) - g);
-  return asked.to <= oldest ? 0 : static_cast<std::uint64_t>((asked.to - oldest) / g);
+  return static_cast<std::uint64_t>((asked.to - asked.from) / options_.granularity);
 }
 
 const std::string& Recorder::labels_of(std::string_view series) {
@@ -80,7 +85,6 @@ std::string Recorder::take_scope(const engine::ScopeAnswer& answer, Time now) {
     lines += fetchers::frontier_line(now, answer.scope, *answer.frontier);
     ++counts_.frontiers;
   }
-  scope.buckets.erase(scope.buckets.begin(), scope.buckets.lower_bound(range_at(now).from));
   return lines;
 }
 

@@ -25,15 +25,19 @@ struct RecorderOptions {
 /// ones it was not seen how they came to be.
 class Recorder {
  public:
-  explicit Recorder(const RecorderOptions& options) : options_(options) {}
+  explicit Recorder(const RecorderOptions& options)
+      : options_(options), oldest_(engine::floor_to(options.start, options.granularity)) {}
 
-  /// What to ask for at `now`: the whole buckets that have ended, from the oldest that may still change.
-  /// Empty: nothing yet.
+  /// What to ask for at `now`: the whole buckets that have ended, from the oldest that was not yet answered
+  /// at an age past watch; after a long outage, none older than 10 x watch. Empty: nothing.
   [[nodiscard]] engine::TimeRange range_at(engine::Time now) const;
 
   /// The lines that tell what is new in the answer; "" when nothing is. Scopes that are not in the answer
   /// stay as they were. A row vanishes (null) only where the scope's answer was complete.
   [[nodiscard]] std::string take(const engine::Answer& answer, engine::Time now);
+
+  /// All scopes have answered completely at `now`: what is past watch is not asked for again.
+  void seen_whole(engine::Time now);
 
   struct Counts {
     std::uint64_t values = 0;  // lines
@@ -42,7 +46,7 @@ class Recorder {
     std::uint64_t left_out = 0;  // rows whose value is no finite number: a trace cannot hold them
   };
   [[nodiscard]] const Counts& counts() const { return counts_; }
-  /// Buckets that ended, but are younger than watch: their values may not be the last ones.
+  /// Buckets that ended, but have not been seen past watch: their values may not be the last ones.
   [[nodiscard]] std::uint64_t young_buckets(engine::Time now) const;
 
  private:
@@ -56,6 +60,7 @@ class Recorder {
   [[nodiscard]] const std::string& labels_of(std::string_view series);
 
   RecorderOptions options_;
+  engine::Time oldest_;  // bucket that is still asked for
   std::map<std::string, Scope> scopes_;
   std::map<std::string, std::string, std::less<>> labels_;  // JSON, by series text
   Counts counts_;

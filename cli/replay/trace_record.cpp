@@ -97,6 +97,7 @@ void Recording::report(const fetchers::FetchResult& result, Time now) {
     failure += (failure.empty() ? "" : "; ") + scope.scope + ": the answer was cut short";
   }
   if (!failure.empty()) ++progress_.failed;
+  whole_ = failure.empty() && !result.answer.scopes.empty();
   if (!failure.empty() && failure != last_failure_ && events_.failed) events_.failed(now, failure);
   last_failure_ = std::move(failure);
 }
@@ -105,6 +106,7 @@ engine::Result<void> Recording::take(const fetchers::FetchResult& result, Time n
   report(result, now);
   // Scopes that failed are not in the answer: nothing is written about them.
   auto written = file_.append(recorder_.take(result.answer, now));
+  if (whole_) recorder_.seen_whole(now);
   ++progress_.polls;
   progress_.now = now;
   progress_.lines = recorder_.counts();

@@ -43,8 +43,8 @@ struct RecordOptions {
   engine::Duration granularity{std::chrono::minutes{1}};
   engine::Duration poll{std::chrono::seconds{15}};
   engine::Duration watch{std::chrono::minutes{30}};
-  /// After it no new bucket is taken up; those that were are polled until they are older than watch. None:
-  /// until stop().
+  /// After it no new bucket is taken up; those that were are polled until they are older than watch, or,
+  /// where the source fails, for 10 x watch. None: until stop().
   std::optional<engine::Duration> duration;
   std::chrono::milliseconds timeout{30'000};  // of one poll, real time
 };
@@ -55,8 +55,8 @@ struct RecordProgress {
   std::uint64_t polls = 0;
   std::uint64_t failed = 0;  // polls in which a scope did not answer
   Recorder::Counts lines;
-  std::uint64_t young_buckets = 0;
-  bool ending = false;  // the duration is over
+  std::uint64_t young_buckets = 0;  // not yet seen past watch
+  bool ending = false;              // the duration is over
 };
 
 class Recording {
@@ -89,6 +89,7 @@ class Recording {
   Recorder recorder_;
   RecordProgress progress_;
   std::string last_failure_;
+  bool whole_ = false;  // the last answer left nothing out
   bool stopped_ = false;
 };
 

@@ -105,16 +105,19 @@ TEST_F(RecorderTest, LeavesOutWhatATraceCannotHold) {
   EXPECT_EQ(recorder_.counts().left_out, 1u);
 }
 
-TEST_F(RecorderTest, AsksForEachBucketUntilItIsPastWatch) {
-  // Minute 60 ends at 120 s: up to 720 s it is young; the answer after that still counts.
-  EXPECT_EQ(recorder_.range_at(second(721)).from, second(60));
-  EXPECT_LE(recorder_.range_at(second(735)).from, second(60));
-  EXPECT_GT(recorder_.range_at(second(900)).from, second(60));
-  EXPECT_EQ(recorder_.young_buckets(second(120)), 1u);
+TEST_F(RecorderTest, AsksForEachBucketUntilItWasSeenPastWatch) {
+  // Minute 60 ends at 120 s: it is past watch after 720 s.
+  recorder_.seen_whole(second(720));
+  EXPECT_EQ(recorder_.range_at(second(900)).from, second(60));
   EXPECT_EQ(recorder_.young_buckets(second(720)), 11u);
+  recorder_.seen_whole(second(721));
+  EXPECT_EQ(recorder_.range_at(second(900)).from, second(120));
+  EXPECT_EQ(recorder_.range_at(second(9000)).from, second(3000)) << "at most 10 x watch";
   Recorder ended({.granularity = 1min, .watch = 10min, .start = second(60), .until = second(180)});
   EXPECT_EQ(ended.range_at(second(700)), (engine::TimeRange{second(60), second(180)}));
+  ended.seen_whole(second(780));
   EXPECT_EQ(ended.young_buckets(second(780)), 1u);
+  ended.seen_whole(second(781));
   EXPECT_EQ(ended.young_buckets(second(781)), 0u);
 }
 

@@ -111,7 +111,7 @@ Cells ends_of(const fetchers::Trace& trace, engine::Time until) {
 }
 
 TEST_F(TraceRecord, EndsByItselfWithTheLastValueOfEveryBucket) {
-  start({"--source", "edge", "--duration", "20m", "--clock-speed", "1200"});
+  start({"--source", "edge", "--duration", "20m", "--clock-speed", "600"});
   ASSERT_EQ(wait(), 0) << text_of("log");
   const fetchers::Trace trace = recorded();
   const engine::Time first = engine::floor_to(trace_.first.value(), 1min);
