@@ -34,7 +34,8 @@ void write_backfill(JsonWriter& out, const BackfillStatus& status) {
   out.member("state", backfill_state_text(status.state));
   out.member("start", status.request.range.from).member("end", status.request.range.to);
   out.member("end_effective", status.end_effective);
-  out.member("chunk", engine::format_duration(status.chunk));
+  const bool chosen = status.chunk > engine::Duration{};  // by the daemon with its first question
+  out.text_or_null("chunk", chosen ? engine::format_duration(status.chunk) : "");
   write_number_or_null(out, "rate", status.request.rate);
   out.flag("force", status.request.force);
   out.key("buckets").begin_object().member("total", status.buckets_total);

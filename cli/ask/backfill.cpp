@@ -80,7 +80,9 @@ engine::Result<std::string> request_body(const BackfillOptions& options) {
 
 void say_added(const BackfillView& added, bool is_new, std::ostream& out) {
   out << "backfill " << added.id << (is_new ? "" : " was there before") << ": " << added.start << " to "
-      << added.end_effective << ", " << added.total << " buckets in chunks of " << added.chunk << '\n';
+      << added.end_effective << ", " << added.total << " buckets";
+  if (!added.chunk.empty()) out << " in chunks of " << added.chunk;
+  out << '\n';
   if (added.end_effective != added.end) {
     out << "what is later than " << added.end_effective << " is still watched by the live lane\n";
   }

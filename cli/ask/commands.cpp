@@ -111,6 +111,7 @@ void add_verify(CLI::App& app, Action& action) {
   command->add_option("--to", options->to, "Before this timestamp")->required()->type_name("TIME");
   command->add_option("--limit", options->limit, "Show so many differences; all are counted")
       ->check(CLI::Range(0, 1000))
+      ->type_name("N")
       ->capture_default_str();
   command->add_option("--server", options->server, "The daemon")->type_name("URL")->capture_default_str();
   command->add_flag("--json", options->as_json, "The daemon's answer as it is");
@@ -129,6 +130,7 @@ void add_revisions(CLI::App& app, Action& action) {
   command->add_option("--to", options->to, "Before this timestamp")->type_name("TIME");
   command->add_option("--limit", options->limit, "At most so many")
       ->check(CLI::Range(1, 1000))
+      ->type_name("N")
       ->capture_default_str();
   command->add_flag("--json", options->as_json, "The daemon's answer as it is");
   command->footer(kTimes);

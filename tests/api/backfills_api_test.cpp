@@ -36,7 +36,7 @@ TEST_F(BackfillsApi, AddsARangeAndSaysWhereItIs) {
   EXPECT_EQ(ask_object(200, "GET", header_of(answer, "location")), added);
   EXPECT_EQ(boost::json::value(added), boost::json::parse(R"({"id":"bf3","job_id":"id2","state":"queued",
       "start":"2026-06-26T11:00:00Z","end":"2026-06-26T12:00:00Z","end_effective":"2026-06-26T12:00:00Z",
-      "chunk":"1h","rate":null,"force":false,"buckets":{"total":60,"done":0,"impossible":0},
+      "chunk":null,"rate":null,"force":false,"buckets":{"total":60,"done":0,"impossible":0},
       "samples":0,"errors":0,"last_error":null,"last_error_at":null,"created_at":"2026-06-26T13:57:01Z",
       "finished_at":null,"samples_per_second":null,"eta_seconds":null})"));
 }

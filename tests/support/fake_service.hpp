@@ -135,7 +135,7 @@ class FakeService : public runner::Service {
     status.request = *request;
     status.end_effective =
         std::min(request->range.to, engine::floor_to(now - job->spec.engine.watch, granularity));
-    status.chunk = request->chunk.value_or(granularity * 60);
+    status.chunk = request->chunk.value_or(engine::Duration{});
     status.buckets_total =
         static_cast<std::uint64_t>((status.end_effective - request->range.from) / granularity);
     status.created_at = now;
