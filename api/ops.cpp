@@ -55,7 +55,8 @@ net::ServerResponse home(const runner::Service& service) {
     if (sink.health && !sink.health->meaning.empty()) page += "    " + sink.health->meaning + "\n";
   }
   page +=
-      "\n/api/v1/precompute/jobs\n/api/v1/precompute/results/{store_path}\n/api/v1/outbox\n"
+      "\n/api/v1/precompute/jobs\n/api/v1/precompute/jobs/{job_id}/backfills\n"
+      "/api/v1/precompute/jobs/{job_id}/gaps\n/api/v1/precompute/results/{store_path}\n/api/v1/outbox\n"
       "/api/v1/dead-letters\n/api/v1/revisions?job={job_id}\n/metrics\n/healthz\n/readyz\n";
   return plain(200, std::move(page));
 }

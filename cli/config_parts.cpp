@@ -346,8 +346,8 @@ std::vector<SinkConfig> read_sinks(const YamlNode* node, const std::string& fold
     if (!check_name(*entry, "sink", problems)) continue;
     sinks.push_back(read_sink(*entry, folder, problems));
     if (const std::string& file = sinks.back().file; !file.empty()) {
-      const auto [writer, is_new] =
-          writers.emplace(std::filesystem::path(file).lexically_normal().string(), entry->key);
+      const std::string same = std::filesystem::path(file).lexically_normal().string();
+      const auto [writer, is_new] = writers.emplace(same, entry->key);
       if (!is_new) {
         problems.error(entry->place, "\"" + writer->second + "\" already writes to " + writer->first +
                                          "; each sink needs a file of its own");

@@ -91,6 +91,27 @@ TEST_F(OpenApi, DescribesEveryMemberOfABackfillAGapAndAReport) {
   expect_described(report.at("mismatches").as_array().at(0).as_object(), "Mismatch");
 }
 
+TEST_F(OpenApi, DescribesEveryMemberOfWhatIsWaitingRefusedAndEmitted) {
+  const YAML::Node document = YAML::LoadFile(SETTLE_OPENAPI);
+  service.pumps = {runner::PumpStatus{}};
+  service.letters = {runner::DeadLetter{}};
+  service.letters[0].number = 1;
+  service.ledger = {runner::Revision{}};
+  service.ledger[0].job_id = "j";
+  const auto expect_described = [&](const std::string& path, const char* list, const std::string& schema) {
+    const auto answer = ask_object(200, "GET", path);
+    const auto& found = answer.at(list).as_array();
+    ASSERT_EQ(found.size(), 1U) << path;
+    const std::set<std::string> known = properties(document, schema);
+    for (const auto& member : found[0].as_object()) {
+      EXPECT_TRUE(known.count(std::string(member.key())) > 0) << schema << " " << member.key();
+    }
+  };
+  expect_described("/api/v1/outbox", "sinks", "Outbox");
+  expect_described("/api/v1/dead-letters", "dead_letters", "DeadLetter");
+  expect_described("/api/v1/revisions?job=j", "revisions", "Revision");
+}
+
 TEST_F(OpenApi, NamesOnlyFieldsThatABackfillAndAComparisonMayHave) {
   const YAML::Node document = YAML::LoadFile(SETTLE_OPENAPI);
   const std::string path = std::string(kJobs) + "/" + add("p");
