@@ -10,11 +10,12 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
-#include <cstdio>
+#include <exception>
 #include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -80,7 +81,7 @@ Runs run_all(const Histories& histories, const Arguments& arguments, Liveness li
     auto figures = cli::replay_policies(*histories[i], options, policies);
     if (!figures) {
       std::cerr << "settle_finality: " << figures.error().detail << '\n';
-      std::exit(1);
+      std::terminate();
     }
     runs[i] = *std::move(figures);
   });
@@ -173,16 +174,15 @@ std::string share_text(const Row::Share& share) {
          cli::percent_text(share.most) + ")";
 }
 
-void print_rows(const std::string& shape, const std::vector<Row>& rows, const Arguments& arguments) {
-  std::cout << "\n### " << shape << "\n| policy | wrong, % (seeds) | with cold start, % | off by > "
-            << cli::percent_text(arguments.tolerance)
-            << " %, % (seeds) | mean age | p99 age | by ttl, % | while frozen "
-               "|\n|---|---|---|---|---|---|---|---|\n";
+void print_rows(std::ostream& out, const std::string& shape, const std::vector<Row>& rows,
+                const Arguments& arguments) {
+  out << "\n### " << shape << "\n| policy | wrong, % (seeds) | off by > "
+      << cli::percent_text(arguments.tolerance)
+      << " %, % (seeds) | mean age | p99 age | by ttl, % | frozen |\n|---|---|---|---|---|---|---|\n";
   for (const Row& row : rows) {
-    std::cout << "| " << row.policy << " | " << share_text(row.wrong) << " | "
-              << (row.wrong_with_start < 0 ? "" : cli::percent_text(row.wrong_with_start)) << " | "
-              << share_text(row.off) << " | " << age_text(row.mean_age) << " | " << age_text(row.p99_age)
-              << " | " << cli::percent_text(row.forced) << " | " << row.frozen << " |\n";
+    out << "| " << row.policy << " | " << share_text(row.wrong) << " | " << share_text(row.off) << " | "
+        << age_text(row.mean_age) << " | " << age_text(row.p99_age) << " | " << cli::percent_text(row.forced)
+        << " | " << row.frozen << " |\n";
   }
 }
 
@@ -194,7 +194,7 @@ struct Verdict {
   Row tolerant_fixed;
 };
 
-Verdict run_shape(const std::string& name, const Arguments& arguments) {
+Verdict run_shape(const std::string& name, const Arguments& arguments, std::ostream& details) {
   const Histories histories = make_histories(name, arguments);
   const engine::Learned exact{.error_target = arguments.target};
   const engine::Learned tolerant{.error_target = arguments.target, .tolerance = arguments.tolerance};
@@ -226,26 +226,23 @@ Verdict run_shape(const std::string& name, const Arguments& arguments) {
   rows.insert(rows.begin() + 3, verdict.tolerant_fixed);
   rows[1].policy = "as exact: " + rows[1].policy;
   rows[3].policy = "as close: " + rows[3].policy;
-  print_rows(name, rows, arguments);
+  print_rows(details, name, rows, arguments);
   return verdict;
 }
 
-void print_verdicts(const std::vector<Verdict>& verdicts, const Arguments& arguments) {
-  std::cout << "\n### All shapes\nTarget " << cli::percent_text(arguments.target) << " %, " << arguments.seeds
-            << " seeds of " << arguments.windows << " windows, poll "
-            << engine::format_duration(arguments.poll) << "; the first "
-            << engine::format_duration(arguments.skip) << " are not judged.\n\n"
-            << "| shape | achieved, % (seeds) | mean age | best fixed delay as exact: mean age | with "
-               "tolerance: off, % "
-               "(seeds) | mean age | best fixed delay as close: mean age | while frozen |\n"
-            << "|---|---|---|---|---|---|---|---|\n";
+void print_summary(const std::string& title, const std::string& what, const std::vector<Verdict>& verdicts,
+                   Row Verdict::*policy, Row Verdict::*fixed, Row::Share Row::*share) {
+  std::cout << "\n### " << title << "\n| shape | " << what
+            << ", % (seeds) | with the cold start, % | mean age | p99 age | best fixed delay with that error "
+               "| its mean "
+               "age | by ttl, % | frozen |\n|---|---|---|---|---|---|---|---|---|\n";
   for (const Verdict& one : verdicts) {
-    std::cout << "| " << one.shape << " | " << share_text(one.learned.wrong) << " | "
-              << age_text(one.learned.mean_age) << " | " << one.fixed.policy << ": "
-              << age_text(one.fixed.mean_age) << " | " << share_text(one.tolerant.off) << " | "
-              << age_text(one.tolerant.mean_age) << " | " << one.tolerant_fixed.policy << ": "
-              << age_text(one.tolerant_fixed.mean_age) << " | " << one.learned.frozen + one.tolerant.frozen
-              << " |\n";
+    const Row& row = one.*policy;
+    std::cout << "| " << one.shape << " | " << share_text(row.*share) << " | "
+              << cli::percent_text(row.wrong_with_start) << " | " << age_text(row.mean_age) << " | "
+              << age_text(row.p99_age) << " | " << (one.*fixed).policy << " | "
+              << age_text((one.*fixed).mean_age) << " | " << cli::percent_text(row.forced) << " | "
+              << row.frozen << " |\n";
   }
 }
 
@@ -293,10 +290,20 @@ int main(int argc, char** argv) {
   const auto arguments = parse({argv + 1, argv + argc});
   if (!arguments) return usage();
   std::vector<Verdict> verdicts;
+  std::ostringstream details;
   for (const std::string& name : arguments->names) {
-    verdicts.push_back(run_shape(name, *arguments));
-    std::cout.flush();
+    std::cerr << name << '\n';
+    verdicts.push_back(run_shape(name, *arguments, details));
   }
-  print_verdicts(verdicts, *arguments);
+  const std::string target = engine::format_finality(engine::Learned{.error_target = arguments->target});
+  std::cout << arguments->seeds << " seeds of " << arguments->windows << " windows each, poll "
+            << engine::format_duration(arguments->poll) << ", watch 30m; the first "
+            << engine::format_duration(arguments->skip)
+            << " of each are not judged, except under \"with the cold start\".\n";
+  print_summary(target, "wrong", verdicts, &Verdict::learned, &Verdict::fixed, &Row::wrong);
+  print_summary(target + ",tolerance=" + cli::percent_text(arguments->tolerance) + "%",
+                "off by > " + cli::percent_text(arguments->tolerance) + " %", verdicts, &Verdict::tolerant,
+                &Verdict::tolerant_fixed, &Row::off);
+  std::cout << details.str();
   return 0;
 }

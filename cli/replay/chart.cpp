@@ -72,6 +72,14 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+/// `0.1 %`: of a decade.
+std::string decade_text(double share) {
+  std::array<char, 32> text{};
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), 100 * share, std::chars_format::general, 3);
+  return std::string(text.data(), end.ptr) + " %";
+}
+
 std::string text_at(double x, double y, std::string_view look, std::string_view text,
                     std::string_view anchor = "start") {
   return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" class=\"" + std::string(look) +
@@ -165,28 +173,15 @@ std::string draw_axes(const Scales& scales) {
   std::string svg;
   for (double decade = scales.share_from; decade <= scales.share_to * 1.001; decade *= 10) {
     svg += line(kLeft, scales.y(decade), kRight, scales.y(decade), "grid");
-    svg += text_at(kLeft - 8, scales.y(decade) + 4, "soft", percent_text(decade) + " %", "end");
+    svg += text_at(kLeft - 8, scales.y(decade) + 4, "soft", decade_text(decade), "end");
   }
   svg += line(kLeft, kNoneLine, kRight, kNoneLine, "grid");
   svg += text_at(kLeft - 8, kNoneLine + 4, "soft", "none", "end");
-  constexpr std::array<std::pair<double, std::string_view>, 18> kAges{{{1, "1s"},
-                                                                       {2, "2s"},
-                                                                       {5, "5s"},
-                                                                       {10, "10s"},
-                                                                       {20, "20s"},
-                                                                       {30, "30s"},
-                                                                       {60, "1m"},
-                                                                       {120, "2m"},
-                                                                       {300, "5m"},
-                                                                       {600, "10m"},
-                                                                       {1200, "20m"},
-                                                                       {1800, "30m"},
-                                                                       {3600, "1h"},
-                                                                       {7200, "2h"},
-                                                                       {21600, "6h"},
-                                                                       {43200, "12h"},
-                                                                       {86400, "1d"},
-                                                                       {172800, "2d"}}};
+  constexpr std::array<std::pair<double, std::string_view>, 21> kAges{
+      {{1, "1s"},      {2, "2s"},     {5, "5s"},     {10, "10s"},  {20, "20s"},  {30, "30s"},
+       {60, "1m"},     {120, "2m"},   {180, "3m"},   {300, "5m"},  {420, "7m"},  {600, "10m"},
+       {900, "15m"},   {1200, "20m"}, {1800, "30m"}, {3600, "1h"}, {7200, "2h"}, {21600, "6h"},
+       {43200, "12h"}, {86400, "1d"}, {172800, "2d"}}};
   double last = -100;
   for (const auto& [seconds, text] : kAges) {
     if (seconds < scales.age_from || seconds > scales.age_to) continue;
@@ -230,8 +225,7 @@ std::string draw_targets(const Comparison& comparison, const Scales& scales) {
     drawn.push_back(learned->error_target);
     const double y = scales.y(learned->error_target);
     svg += "<g class=\"learned\">" + line(kLeft, y, kRight, y, "target") +
-           text_at(kRight, y - 5, "label", "target " + percent_text(learned->error_target) + " %", "end") +
-           "</g>\n";
+           text_at(kRight, y - 5, "label", "target " + decade_text(learned->error_target), "end") + "</g>\n";
   }
   return svg;
 }
@@ -252,12 +246,19 @@ std::string draw_point(const Point& point, const Scales& scales) {
 
 /// Beside, above or below its mark, where nothing is yet; else beside it all the same.
 Box place_label(const Point& point, double width, const std::vector<Box>& taken) {
-  const std::array<Box, 6> places{{{point.x + 9, point.y - 16, width, kLabelHeight},
-                                   {point.x - 9 - width, point.y - 16, width, kLabelHeight},
-                                   {point.x + 9, point.y + 5, width, kLabelHeight},
-                                   {point.x - 9 - width, point.y + 5, width, kLabelHeight},
-                                   {point.x - width / 2, point.y - 24, width, kLabelHeight},
-                                   {point.x - width / 2, point.y + 12, width, kLabelHeight}}};
+  const double left = point.x - 9 - width;
+  const double right = point.x + 9;
+  const double middle = point.x - width / 2;
+  const std::array<Box, 10> places{{{right, point.y - 16, width, kLabelHeight},
+                                    {left, point.y - 16, width, kLabelHeight},
+                                    {left, point.y - 6, width, kLabelHeight},
+                                    {left, point.y + 5, width, kLabelHeight},
+                                    {right, point.y + 5, width, kLabelHeight},
+                                    {middle, point.y - 24, width, kLabelHeight},
+                                    {middle, point.y + 12, width, kLabelHeight},
+                                    {middle, point.y - 38, width, kLabelHeight},
+                                    {middle, point.y + 26, width, kLabelHeight},
+                                    {left, point.y - 30, width, kLabelHeight}}};
   for (const Box& place : places) {
     if (place.x < kLeft || place.x + width > kWidth || place.y < kTop - 20) continue;
     if (std::none_of(taken.begin(), taken.end(), [&](const Box& box) { return box.overlaps(place); }))
@@ -266,12 +267,25 @@ Box place_label(const Point& point, double width, const std::vector<Box>& taken)
   return places.front().x + width > kWidth ? places[1] : places.front();
 }
 
-std::string draw_labels(const std::vector<Point>& points) {
+/// What labels keep clear of: marks, whiskers and the lines of targets.
+std::vector<Box> taken_places(const std::vector<Point>& points, const Scales& scales) {
   std::vector<Box> taken;
   for (const Point& point : points) {
     taken.push_back({point.x - kMark, point.y - kMark, 2 * kMark, 2 * kMark});
     if (point.has_off) taken.push_back({point.x - kMark, point.off_y - kMark, 2 * kMark, 2 * kMark});
+    const double p99 = scales.x(seconds_of(point.of->figures.p99_age));
+    taken.push_back({point.x, point.y - 1, p99 - point.x, 2});
+    const auto* learned = std::get_if<engine::Learned>(&point.of->policy);
+    if (learned == nullptr) continue;
+    const double target = scales.y(learned->error_target);
+    taken.push_back({kLeft, target - 1, kRight - kLeft, 2});
+    taken.push_back({kRight - 80, target - 16, 80, 16});  // its text
   }
+  return taken;
+}
+
+std::string draw_labels(const std::vector<Point>& points, const Scales& scales) {
+  std::vector<Box> taken = taken_places(points, scales);
   std::string svg;
   for (const Point& point : points) {
     const std::string text = engine::format_finality(point.of->policy);
@@ -302,10 +316,10 @@ std::string draw_chart(const Comparison& comparison, const ChartTexts& texts) {
            "</g>\n";
     any_off = any_off || point.has_off;
   }
-  svg += draw_labels(points);
+  svg += draw_labels(points, scales);
   if (any_off) {
     svg += text_at(kRight, kHeight - 12, "soft",
-                   "hollow: share that is off by more than " + percent_text(comparison.off_by) + " %", "end");
+                   "hollow: share that is off by more than " + decade_text(comparison.off_by), "end");
   }
   return svg + "</svg>\n";
 }

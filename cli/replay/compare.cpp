@@ -79,6 +79,7 @@ engine::Result<Comparison> compare(const fetchers::TraceHistory& history, Replay
   for (const engine::Finality& policy : policies) comparison.contenders.push_back({policy, {}});
   const std::vector<Part> parts = split(policies);
   std::vector<std::future<engine::Result<std::vector<ReplayFigures>>>> running;
+  running.reserve(parts.size());
   for (const Part& part : parts) {
     running.push_back(std::async(std::launch::async, [&history, &options, &part] {
       return replay_policies(history, options, part.policies);

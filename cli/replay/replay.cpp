@@ -141,6 +141,7 @@ engine::Result<std::vector<ReplayFigures>> replay_all(const fetchers::TraceHisto
     for (Judge& judge : judges) judge.close(truth);
   }
   std::vector<ReplayFigures> figures;
+  figures.reserve(judges.size());
   for (Judge& judge : judges) figures.push_back(std::move(judge).figures(polls));
   return figures;
 }

@@ -1,8 +1,8 @@
 #include "cli/replay/trace_record.hpp"
 
 #include <cerrno>
-#include <cstring>
 #include <sys/stat.h>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -15,7 +15,8 @@ using engine::Time;
 
 engine::Result<TraceFile> TraceFile::create(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (descriptor < 0) return engine::refused("cannot write \"" + path + "\": " + std::strerror(errno));
+  if (descriptor < 0)
+    return engine::refused("cannot write \"" + path + "\": " + std::generic_category().message(errno));
   TraceFile file(descriptor, path);
   struct stat found {};
   if (::fstat(descriptor, &found) != 0 || found.st_size != 0) {
@@ -39,7 +40,7 @@ engine::Result<void> TraceFile::append(std::string_view lines) {
     const ssize_t some = ::write(descriptor_, lines.data() + written, lines.size() - written);
     if (some < 0 && errno == EINTR) continue;
     if (some <= 0) {
-      const std::string why = std::strerror(errno);
+      const std::string why = std::generic_category().message(errno);
       (void)::ftruncate(descriptor_, bytes_);
       return engine::retry_later("cannot write \"" + path_ + "\": " + why +
                                  "; what was recorded before is whole");
