@@ -27,6 +27,8 @@ std::string row_key(const sinks::Row& row) {
          key_u64(static_cast<std::uint64_t>(engine::epoch_ms(row.timestamp)));
 }
 
+}  // namespace
+
 sinks::Row to_row(const LedgerBlock& block, const engine::Sample& sample, sinks::SeriesText series) {
   sinks::Row row;
   row.series = std::move(series);
@@ -42,6 +44,21 @@ sinks::Row to_row(const LedgerBlock& block, const engine::Sample& sample, sinks:
   row.reason = sample.reason;
   return row;
 }
+
+std::string sink_series(std::string_view source_series, const LedgerBlock& block,
+                        const engine::Labels& external_labels) {
+  std::string text = output_series(source_series, block.record, block.labels);
+  if (external_labels.empty()) return text;
+  auto labels = engine::parse_series(text);
+  if (!labels) return text;
+  for (const engine::Label& label : external_labels) {
+    if (engine::label_value(*labels, label.name).empty()) labels->push_back(label);
+  }
+  auto all = engine::normalize_labels(std::move(*labels));
+  return all ? engine::series_text(*all) : text;
+}
+
+namespace {
 
 std::string just_after(const std::string& key) {
   return key.empty() ? key : key + '\0';
@@ -98,18 +115,6 @@ bool Outbox::is_mine(const LedgerBlock& block) const {
          std::find(block.sinks.begin(), block.sinks.end(), sink_) != block.sinks.end();
 }
 
-std::string Outbox::output_text(std::string_view source_series, const LedgerBlock& block) const {
-  std::string text = output_series(source_series, block.record, block.labels);
-  if (external_labels_.empty()) return text;
-  auto labels = engine::parse_series(text);
-  if (!labels) return text;
-  for (const engine::Label& label : external_labels_) {
-    if (engine::label_value(*labels, label.name).empty()) labels->push_back(label);
-  }
-  auto all = engine::normalize_labels(std::move(*labels));
-  return all ? engine::series_text(*all) : text;
-}
-
 Outbox::JobSeries& Outbox::names_of(const LedgerBlock& block) {
   return names_[block.job_id + '\0' + block.stream_id];
 }
@@ -120,7 +125,7 @@ const sinks::SeriesText& Outbox::series_of(const ReadTransaction& read, const Le
   if (is_new) {
     ++names_held_;
     const auto source = series_text_of(read, block.tenant, block.stream_id, number);
-    if (source) at->second = output_text(*source, block);
+    if (source) at->second = sink_series(*source, block, external_labels_);
   }
   return at->second;
 }

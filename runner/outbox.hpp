@@ -19,6 +19,13 @@
 
 namespace settle::runner {
 
+/// What a source series of the block is called at a sink.
+[[nodiscard]] std::string sink_series(std::string_view source_series, const LedgerBlock& block,
+                                      const engine::Labels& external_labels);
+/// What a sample of the block becomes at a sink; `series` is what its series is called there.
+[[nodiscard]] sinks::Row to_row(const LedgerBlock& block, const engine::Sample& sample,
+                                sinks::SeriesText series);
+
 struct OutboxRow {
   sinks::Row row;
   std::size_t job = 0;         // index into OutboxBatch::jobs
@@ -83,7 +90,6 @@ class Outbox {
   /// "" when the store does not know the series any more.
   const sinks::SeriesText& series_of(const ReadTransaction& read, const LedgerBlock& block, JobSeries& names,
                                      engine::SeriesNumber number);
-  [[nodiscard]] std::string output_text(std::string_view source_series, const LedgerBlock& block) const;
   engine::Result<void> look_aside(const ReadTransaction& read, const LedgerPosition& from,
                                   std::size_t& blocks, Sight& sight);
   void note_revisions(const ReadTransaction& read, std::uint64_t sequence, const LedgerBlock& block,

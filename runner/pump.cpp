@@ -267,6 +267,10 @@ PumpStatus Pump::status(Lane lane) const {
   return impl_->status(lane);
 }
 
+LedgerPosition Pump::next(Lane lane) const {
+  return impl_->of(lane).record.next;
+}
+
 std::optional<LedgerPosition> Pump::safe_to_forget(Lane lane) const {
   return impl_->safe_to_forget(lane);
 }

@@ -86,6 +86,8 @@ class Pump {
   void wake(std::uint64_t rows, Lane lane = Lane::live);
   [[nodiscard]] bool full(Lane lane = Lane::live) const;
   [[nodiscard]] PumpStatus status(Lane lane = Lane::live) const;
+  /// The first row of the lane's ledger that is not acknowledged.
+  [[nodiscard]] LedgerPosition next(Lane lane) const;
   /// Rows of the lane's ledger before it may be deleted: everything there is acknowledged and past
   /// keep_acked, and replaces nothing that waits. None: this sink needs none of it.
   [[nodiscard]] std::optional<LedgerPosition> safe_to_forget(Lane lane = Lane::live) const;

@@ -20,8 +20,9 @@ engine::Result<void> PumpLane::look_ahead() {
   // What is announced later than this is seen later, too.
   rows_announced = 0;
   // The backfill lane is sent when the live lane is empty: an older row is never in front of a newer one of
-  // the backfill lane, but for rows that are sent again.
-  const bool aside = lane == Lane::backfill || record.next < resending_until;
+  // the backfill lane, but for rows that are sent again, perhaps in the next life of the process.
+  const bool again = record.next < std::max(resending_until, record.uncertain_until);
+  const bool aside = lane == Lane::backfill || again;
   for (bool more = true; more;) {
     const auto sight = outbox.look_ahead(record.next, aside);
     if (!sight) return sight.error();

@@ -145,8 +145,12 @@ Runner::Runner(asio::any_io_executor loop, asio::thread_pool& pool, Store& store
   }
   for (SinkEntry& entry : sinks) {
     entry.pump.sink_name = entry.name;
-    SinkPart part{
-        .server = entry.server, .is_default = entry.is_default, .sink = std::move(entry.sink), .pump = {}};
+    SinkPart part{.server = entry.server,
+                  .is_default = entry.is_default,
+                  .sink = std::move(entry.sink),
+                  .pump = {},
+                  .external_labels = {}};
+    part.external_labels = entry.pump.external_labels;
     part.pump = std::make_unique<Pump>(store, *part.sink, clocks, impl_->metrics, entry.pump);
     impl_->sinks[entry.name] = std::move(part);
   }

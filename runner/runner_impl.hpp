@@ -25,6 +25,7 @@ struct SinkPart {
   bool is_default = false;
   std::unique_ptr<sinks::Sink> sink;
   std::unique_ptr<Pump> pump;
+  engine::Labels external_labels;
 };
 struct SourcePart {
   std::string server;

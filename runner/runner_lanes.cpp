@@ -40,12 +40,6 @@ std::string_view gap_state_text(GapState state) {
   return "unknown";
 }
 
-namespace {
-Refusal not_yet() {
-  return {.kind = Refusal::Kind::unavailable, .field = {}, .detail = "not built yet", .job_id = {}};
-}
-}  // namespace
-
 asio::awaitable<Outcome<AddedBackfill>> Runner::Impl::add_backfill(std::string tenant, std::string job_id,
                                                                    std::string json) {
   co_return co_await backfills.add(std::move(tenant), std::move(job_id), std::move(json));
@@ -113,11 +107,6 @@ std::string Runner::Impl::why_no_backfill(const Job& job) const {
   }
   std::string why = why_paused(*stream);
   return why.empty() ? why_backfill_waits(job.spec.sinks) : why;
-}
-
-asio::awaitable<Outcome<VerifyReport>> Runner::Impl::verify(std::string, std::string, engine::TimeRange,
-                                                            std::size_t) {
-  co_return not_yet();
 }
 
 }  // namespace settle::runner

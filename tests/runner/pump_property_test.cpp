@@ -184,6 +184,15 @@ TEST(PumpProperty, HoldsWhenTheServerForgetsRowsThatWereFoundThereDuringABatch) 
   }));
 }
 
+TEST(PumpProperty, HoldsWhenACrashInterruptsTheSecondSendingOfRowsThatTheOtherLaneReplaced) {
+  EXPECT_TRUE(rc::check([] {
+    Life life{Overwrite::last_wins};
+    for (const int byte : {128, 225, 45, 84, 155, 157}) life.act(static_cast<std::uint8_t>(byte));
+    life.heal();
+    life.check();
+  }));
+}
+
 TEST(PumpProperty, HoldsWhenTheServerRestartedTwiceWhileNobodyLooked) {
   EXPECT_TRUE(rc::check([] {
     Life life{Overwrite::none};
