@@ -42,6 +42,7 @@ bool EmittedReader::read_block(const ReadTransaction& read, Lane lane, std::stri
     error_ = block.error();
     return false;
   }
+  if (block->job_id == order_.except_job) return true;
   if (std::count(block->sinks.begin(), block->sinks.end(), order_.sink) == 0) return true;
   LedgerPosition at{std::string{key}, 0};
   const LedgerPosition& end = order_.acknowledged_before[static_cast<std::size_t>(lane)];

@@ -18,7 +18,8 @@ namespace settle::runner {
 
 struct EmittedOrder {
   std::string tenant;
-  std::string job_id;  // "" : of all jobs
+  std::string job_id;      // "" : of all jobs
+  std::string except_job;  // but not of this one
   std::string sink;
   engine::Labels external_labels;
   engine::TimeRange timestamps;

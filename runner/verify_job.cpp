@@ -188,7 +188,7 @@ asio::awaitable<engine::Result<void>> SinkVerification::leave_out_of_others() {
   }
   if (sent.empty()) co_return engine::Result<void>{};
   EmittedOrder of_all = order_;
-  of_all.job_id.clear();
+  of_all.except_job = std::exchange(of_all.job_id, std::string{});
   EmittedReader reader{store_, std::move(of_all)};
   const auto wanted = [&sent](const EmittedRow& row) {
     return sent.contains({std::string{row.series}, row.timestamp});

@@ -1,5 +1,6 @@
 #include "tests/support/runner_rig.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <stdexcept>
 #include <utility>
@@ -36,6 +37,7 @@ class MemorySink final : public sinks::Sink {
   sinks::Capabilities capabilities() const override {
     sinks::Capabilities can;
     can.overwrite = memory_.overwrite;
+    can.can_read_back = memory_.can_read_back;
     return can;
   }
   asio::awaitable<sinks::SinkHealth> check() override {
@@ -54,7 +56,24 @@ class MemorySink final : public sinks::Sink {
     co_return outcome;
   }
   asio::awaitable<engine::Result<std::vector<bool>>> holds(std::vector<sinks::Row> rows) override {
-    co_return std::vector<bool>(rows.size(), false);
+    std::vector<bool> held;
+    for (const sinks::Row& row : rows) {
+      held.push_back(std::any_of(memory_.rows.begin(), memory_.rows.end(), [&row](const sinks::Row& kept) {
+        return kept.series == row.series && kept.timestamp == row.timestamp && kept.value == row.value;
+      }));
+    }
+    co_return held;
+  }
+  asio::awaitable<engine::Result<std::vector<sinks::StoredSample>>> stored(
+      std::vector<std::string> series, engine::TimeRange timestamps) override {
+    std::vector<sinks::StoredSample> found;
+    for (const sinks::Row& row : memory_.rows) {
+      const std::string text{row.series};
+      if (timestamps.contains(row.timestamp) && std::count(series.begin(), series.end(), text) > 0) {
+        found.push_back({.series = text, .timestamp = row.timestamp, .value = row.value});
+      }
+    }
+    co_return found;
   }
 
  private:
@@ -229,6 +248,11 @@ runner::Outcome<bool> RunnerRig::remove(const std::string& job_id) {
 
 void RunnerRig::remove_soon(const std::string& job_id) {
   asio::co_spawn(parts_->loop, service().remove_job("default", job_id), asio::detached);
+}
+
+runner::Outcome<runner::VerifyReport> RunnerRig::verify(const std::string& job_id,
+                                                        engine::TimeRange timestamps, std::size_t limit) {
+  return parts_->wait_for(service().verify("default", job_id, timestamps, limit));
 }
 
 runner::Service& RunnerRig::service() {

@@ -27,6 +27,7 @@ using Script = std::function<fetchers::FetchResult(const fetchers::FetchRequest&
 struct SinkMemory {
   sinks::Overwrite overwrite = sinks::Overwrite::append_log;
   sinks::PushVerdict verdict = sinks::PushVerdict::accepted;
+  bool can_read_back = false;
   std::vector<sinks::Row> rows;  // in the order of arrival
 };
 
@@ -53,6 +54,9 @@ class RunnerRig {
   [[nodiscard]] runner::Outcome<std::vector<std::string>> reload_without_source();
   /// Begun now, done while time passes: for what a script does in the middle of a poll.
   void remove_soon(const std::string& job_id);
+  [[nodiscard]] runner::Outcome<runner::VerifyReport> verify(const std::string& job_id,
+                                                             engine::TimeRange timestamps,
+                                                             std::size_t limit = 100);
   [[nodiscard]] runner::Service& service();
   [[nodiscard]] runner::Store& store() { return *store_; }
   [[nodiscard]] engine::Time now() { return now_; }

@@ -1,0 +1,131 @@
+// A job's sinks against its ledger, from the outside.
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/runner_rig.hpp"
+
+namespace settle::runner {
+namespace {
+
+using namespace std::chrono_literals;
+using engine::Time;
+using engine::Value;
+using testing::job_json;
+using testing::RunnerRig;
+using Kind = Mismatch::Kind;
+
+const Time kNoon = *engine::parse_time("2026-06-26T12:00:00Z");
+
+fetchers::FetchResult minutes(const fetchers::FetchRequest& request) {
+  fetchers::FetchResult result;
+  engine::ScopeAnswer answer;
+  answer.scope = "source";
+  answer.covered = request.range;
+  answer.frontier = request.now;
+  for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
+    for (const char* series : {"requests_total{z=\"a\"}", "requests_total{z=\"b\"}"}) {
+      answer.rows.push_back(
+          {.series = result.answer.texts.keep(series),
+           .bucket = bucket,
+           .value = Value::count(static_cast<std::uint64_t>(bucket.time_since_epoch() / 1min))});
+    }
+  }
+  result.answer.scopes.push_back(std::move(answer));
+  return result;
+}
+
+struct VerifyJob : ::testing::Test {
+  VerifyJob() {
+    rig.sink.can_read_back = true;
+    rig.sink.overwrite = sinks::Overwrite::none;
+    rig.start();
+    const auto added = rig.post(job_json("a", R"(,"watch":"10m","corrections":"hold")"));
+    EXPECT_TRUE(added);
+    job = added ? added->job.id : "";
+    rig.pass(30min, 15s);
+    EXPECT_GT(rig.sink.rows.size(), 40u);
+  }
+  VerifyReport verify(std::size_t limit = 100) {
+    auto report = rig.verify(job, {kNoon - 1h, kNoon + 1h}, limit);
+    EXPECT_TRUE(report);
+    return report ? *report : VerifyReport{};
+  }
+  RunnerRig rig{kNoon, minutes};
+  std::string job;
+};
+
+TEST_F(VerifyJob, FindsEverythingWhereItWasPut) {
+  const VerifyReport report = verify();
+  EXPECT_EQ(report.compared, rig.sink.rows.size());
+  EXPECT_EQ(report.missing + report.different + report.extra, 0u);
+}
+
+TEST_F(VerifyJob, NamesWhatIsMissingDifferentOrExtra) {
+  const sinks::Row lost = rig.sink.rows[3];
+  rig.sink.rows.erase(rig.sink.rows.begin() + 3);
+  rig.sink.rows[7].value = Value::count(1);
+  sinks::Row foreign = rig.sink.rows[9];
+  foreign.timestamp += 1s;
+  rig.sink.rows.push_back(foreign);
+  rig.sink.rows.push_back(rig.sink.rows[11]);  // kept twice
+  const VerifyReport report = verify();
+  EXPECT_EQ(report.missing, 1u);
+  EXPECT_EQ(report.different, 1u);
+  EXPECT_EQ(report.extra, 2u);
+  ASSERT_EQ(report.mismatches.size(), 4u);
+  const auto missing = std::find_if(report.mismatches.begin(), report.mismatches.end(),
+                                    [](const Mismatch& one) { return one.kind == Kind::missing; });
+  ASSERT_NE(missing, report.mismatches.end());
+  EXPECT_EQ(missing->series, std::string{lost.series});
+  EXPECT_EQ(missing->timestamp, lost.timestamp);
+  EXPECT_EQ(missing->acknowledged, lost.value);
+  EXPECT_EQ(missing->sink, "memory");
+  EXPECT_EQ(verify(1).mismatches.size(), 1u);
+  EXPECT_EQ(verify(1).extra, 2u) << "counted all the same";
+}
+
+TEST_F(VerifyJob, DoesNotMissWhatStillWaits) {
+  rig.sink.verdict = sinks::PushVerdict::retry;
+  rig.pass(5min, 15s);
+  const VerifyReport report = verify();
+  EXPECT_GT(report.waiting, 0u);
+  EXPECT_EQ(report.missing, 0u);
+}
+
+TEST_F(VerifyJob, KnowsWhatWasSentBeforeARestart) {
+  rig.stop();
+  rig.start();
+  const VerifyReport report = verify();
+  EXPECT_EQ(report.compared, rig.sink.rows.size());
+  EXPECT_EQ(report.missing + report.different + report.extra, 0u);
+}
+
+TEST_F(VerifyJob, WhatAFormerJobSentUnderTheSameSeriesIsNotExtra) {
+  const std::size_t before = rig.sink.rows.size();
+  const auto other = rig.post(job_json("a", R"(,"watch":"20m","corrections":"hold")"), true);
+  ASSERT_TRUE(other);
+  rig.pass(10min, 15s);
+  ASSERT_GT(rig.sink.rows.size(), before);
+  auto report = rig.verify(other->job.id, {kNoon - 1h, kNoon + 1h});
+  ASSERT_TRUE(report);
+  EXPECT_GT(report->compared, 0u);
+  EXPECT_EQ(report->missing + report->different + report->extra, 0u);
+}
+
+TEST_F(VerifyJob, SaysWhichSinksCannotBeRead) {
+  rig.sink.can_read_back = false;
+  rig.pass(1min, 15s);  // the next check of the sink
+  const VerifyReport report = verify();
+  EXPECT_EQ(report.sinks_without_read_back, std::vector<std::string>{"memory"});
+  EXPECT_EQ(report.compared, 0u);
+}
+
+TEST_F(VerifyJob, KnowsNoUnknownJob) {
+  const auto report = rig.verify("nobody", {kNoon - 1h, kNoon + 1h});
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.refusal().kind, Refusal::Kind::not_found);
+}
+
+}  // namespace
+}  // namespace settle::runner
