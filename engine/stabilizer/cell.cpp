@@ -32,7 +32,7 @@ std::size_t Bucket::memory_bytes() const {
   return sizeof(Bucket) + cells.capacity() * sizeof(Cell) + index.memory_bytes() +
          totals.capacity() * sizeof(std::uint64_t) + entries.capacity() * sizeof(Entry) +
          dirty.capacity() * sizeof(std::uint32_t) + emissions.capacity() * sizeof(Emission) +
-         replaced.capacity() * sizeof(Replaced);
+         replaced.capacity() * sizeof(Replaced) + panel.capacity() * sizeof(PanelCell);
 }
 
 }  // namespace settle::engine

@@ -9,6 +9,7 @@
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
 #include "engine/stabilizer/cell_index.hpp"
+#include "engine/stabilizer/panel.hpp"
 #include "engine/stabilizer/sample.hpp"
 
 namespace settle::engine {
@@ -33,6 +34,7 @@ struct Cell {
     kDirty = 0x400,      // in its bucket's `dirty`
     kForcedNow = 0x800,  // forced in the call that runs
     kMarked = 0x1000,    // taken into a list that is being sorted
+    kPanel = 0x2000,     // in its bucket's `panel`; written to records with what that holds
   };
   static constexpr std::uint32_t kSaved = 0x3ff;
 
@@ -73,6 +75,7 @@ struct Entry {
   bool appeared = false;
   bool was_final = false;  // before it
   Duration moving{};
+  Duration moving_before{};  // the ingest that runs
   Time covered = kNever;
   // Counts over the cells of the scope, so that whole scans are skipped.
   std::uint32_t cells = 0;
@@ -103,6 +106,7 @@ struct Bucket {
   std::vector<std::uint32_t> dirty;   // cells to write to the next record
   std::vector<Emission> emissions;    // of the call that runs
   std::vector<Replaced> replaced;     // by them
+  std::vector<PanelCell> panel;       // only for `learned`; by rank
   std::size_t incoming = 0;           // new cells that the ingest that runs may make
 
   [[nodiscard]] Entry* find_entry(ScopeId scope);

@@ -25,6 +25,7 @@ std::optional<Value> find_replaced(const std::vector<Replaced>& by_cell, std::ui
 /// The cell's newest value is taken as final.
 void Engine::State::settle(Bucket& bucket, Entry& entry, std::uint32_t at, How how) {
   Cell& cell = bucket.cells[at];
+  if (how == How::decided && !cell.has(Cell::kHasSettled)) note_decided(bucket, at);
   if (!cell.has(Cell::kQuiet)) --entry.unquiet;
   cell.flags &= ~std::uint32_t{Cell::kByTtl | Cell::kByFlush};
   cell.flags |= Cell::kQuiet;

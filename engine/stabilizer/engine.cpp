@@ -23,6 +23,7 @@ std::unique_ptr<Engine::State> Engine::State::clone() const {
   out->cells = cells;
   out->withheld = withheld;
   out->no_retirement_before = no_retirement_before;
+  out->learning = learning;
   out->record_number = record_number;
   out->added = added;
   out->retired = retired;
@@ -213,6 +214,7 @@ std::size_t Engine::memory_bytes() const {
                     state_->order_space.capacity() * sizeof(std::uint32_t) +
                     state_->claims.capacity() * sizeof(Claim);
   for (const auto& bucket : state_->buckets) out += bucket->memory_bytes();
+  if (state_->learning) out += state_->learning->learner.memory_bytes();
   return out;
 }
 

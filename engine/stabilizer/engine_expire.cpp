@@ -18,9 +18,11 @@ std::vector<Sample> Engine::State::expire(Time at) {
   std::vector<Sample> out = take_samples();
   if (sealed > 0) {
     for (std::size_t one = 0; one < sealed; ++one) stats.sealed += buckets[one]->cells.size();
+    for (std::size_t one = 0; one < sealed; ++one) learn_from(*buckets[one]);
     from = end_of(buckets[sealed - 1]->start);
     remove_buckets(sealed);
   }
+  if (learning) learning->rechecks.clean(now);
   retire_idle();
   return out;
 }

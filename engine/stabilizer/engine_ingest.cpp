@@ -34,6 +34,7 @@ std::vector<Sample> Engine::State::ingest(const Answer& answer, Time at) {
       entry.seen = 0;
       entry.appeared = false;
       entry.was_final = entry.is_final;
+      entry.moving_before = entry.moving;
     }
   }
   std::vector<const ScopeAnswer*> by_name;
@@ -61,6 +62,7 @@ std::vector<Sample> Engine::State::ingest(const Answer& answer, Time at) {
   for (const Lane& lane : lanes) find_vanished(lane);
   for (const Lane& lane : lanes) take_evidence(lane);
   restart_conflicts();
+  age_panels();
   look_at_ends();
   for (const Lane& lane : lanes) decide(lane);
   make_zeros();
@@ -245,7 +247,10 @@ void Engine::State::apply_known(const Claim& claim) {
   cell.stamp = stamp;
   Entry* before = bucket.find_entry(cell.scope);
   if (cell.has(Cell::kAbsent | Cell::kGone)) --before->missing;
-  if (cell.has(Cell::kAbsent)) mark(cell.series);  // a reported zero is a value that later zeros follow from
+  if (cell.has(Cell::kAbsent)) {
+    mark(cell.series);  // a reported zero is a value that later zeros follow from
+    join_late(bucket, claim.cell);
+  }
   cell.flags &= ~std::uint32_t{Cell::kAbsent | Cell::kGone};
   if (claim.counted) --before->seen;
   if (cell.scope != claim.scope) {
@@ -275,6 +280,7 @@ void Engine::State::change(Scope& scope, Bucket& bucket, Entry& entry, Cell& cel
   cell.put(value);
   unquiet(entry, cell, entry.polls);
   scope.pending = std::max(scope.pending, bucket.start);
+  note_change(bucket, static_cast<std::uint32_t>(&cell - bucket.cells.data()));
 }
 
 void Engine::State::admit_new() {
@@ -323,6 +329,7 @@ void Engine::State::admit_cell(const Claim& claim) {
   Cell& cell = bucket.cells[at];
   cell.stamp = stamp;
   if (entry.was_final) cell.flags |= Cell::kLate;
+  if (join_panel(bucket, at) != nullptr) note_change(bucket, at);
   unquiet(entry, cell, entry.polls);
   entry.appeared = true;
   ++entry.seen;

@@ -54,6 +54,51 @@ void Engine::State::load_head(const Record& record) {
     entry = one.entry;
     entry.scope = scope;
   }
+  if (!learning) return;
+  const Record::LearnedState& learned = record.learned;
+  learning->learner.load(learned.first_window, learned.windows_kept, learned.levels);
+  learning->judged = learned.judged;
+  learning->wrong = learned.wrong;
+  learning->rechecked = learned.rechecked;
+  learning->rechecked_wrong = learned.rechecked_wrong;
+}
+
+void Engine::State::load_learned(const Record& record) {
+  if (!learning) return;
+  for (const auto& [number, window] : record.learned.windows) {
+    learning->learner.load_window(number, window, record.number);
+  }
+  for (const auto& [bucket, one] : record.learned.rechecks) {
+    if (one.stage == Recheck::Stage::done) {
+      learning->rechecks.all().erase(bucket);
+      continue;
+    }
+    Recheck& loaded = learning->rechecks.all()[bucket];
+    loaded = one;
+    loaded.logged = record.number;
+  }
+}
+
+/// False when a panel is larger than any that was ever written.
+bool Engine::State::load_panel(Bucket& bucket, std::uint32_t at, const PanelCell* given) {
+  std::erase_if(bucket.panel, [&](const PanelCell& one) { return one.cell == at; });
+  if (given == nullptr) return true;
+  bucket.panel.push_back(*given);
+  bucket.panel.back().cell = at;
+  // A cell and the one that it took the place of are in the same record, in any order.
+  return bucket.panel.size() <= 2 * kPanelMax;
+}
+
+void Engine::State::rank_panels() {
+  for (const auto& bucket : buckets) {
+    const auto id = [&](const PanelCell& one) { return bucket->cells[one.cell].series; };
+    for (PanelCell& one : bucket->panel) {
+      one.rank = panel_rank(SeriesTable::hash(series.text(id(one))), bucket->start);
+    }
+    std::sort(bucket->panel.begin(), bucket->panel.end(), [&](const PanelCell& a, const PanelCell& b) {
+      return a.rank != b.rank ? a.rank < b.rank : series[id(a)].number < series[id(b)].number;
+    });
+  }
 }
 
 Result<void> Engine::State::load_record(const Record& record) {
@@ -63,7 +108,9 @@ Result<void> Engine::State::load_record(const Record& record) {
     ids.push_back(found == scope_ids.end() ? kNone : found->second);
   }
   Bucket* bucket = nullptr;
+  std::size_t panel_next = 0;
   for (const Record::CellState& state : record.cells) {
+    const PanelCell* followed = state.cell.has(Cell::kPanel) ? &record.panels[panel_next++] : nullptr;
     if (state.bucket < from) continue;  // sealed or given up since
     if (bucket == nullptr || bucket->start != state.bucket) bucket = find_bucket(state.bucket);
     const SeriesId id = series.find_number(state.number);
@@ -86,6 +133,7 @@ Result<void> Engine::State::load_record(const Record& record) {
     cell.scope = ids[state.cell.scope];
     cell.logged = record.number;
     if (counts()) bucket->totals[at] = state.total;
+    if (!load_panel(*bucket, at, followed)) return damaged(record.number, "too many cells are followed");
   }
   for (const Record::SeriesState& state : record.series) {
     const SeriesId id = series.find_number(state.number);
@@ -95,6 +143,7 @@ Result<void> Engine::State::load_record(const Record& record) {
     series[id].logged = record.number;
     if (state.series.last_scope != kNone) series[id].last_scope = ids[state.series.last_scope];
   }
+  load_learned(record);
   return {};
 }
 
@@ -125,6 +174,8 @@ Result<void> Engine::State::finish_load() {
     if (is_lost) return damaged(record_number, "nothing is known of series " + std::to_string(one.number));
     count_withheld(id);
   }
+  if (learning && !learning->learner.finish_load()) return damaged(record_number, "a window is missing");
+  rank_panels();
   all_marked = true;
   return {};
 }

@@ -7,7 +7,7 @@
 namespace settle::engine {
 
 RecordShape Engine::State::shape() const {
-  return {.granularity = options.granularity, .counter = counts()};
+  return {.granularity = options.granularity, .counter = counts(), .learned = learning.has_value()};
 }
 
 /// The small things, which every record holds in full. Returns the record's index of each scope.
@@ -36,7 +36,28 @@ std::vector<ScopeId> Engine::State::write_head(Record& record) const {
     std::sort(record.entries.begin() + static_cast<std::ptrdiff_t>(first), record.entries.end(),
               [](const auto& a, const auto& b) { return a.entry.scope < b.entry.scope; });
   }
+  if (learning) {
+    record.learned = {.first_window = learning->learner.first_window(),
+                      .windows_kept = learning->learner.windows(),
+                      .levels = learning->learner.levels(),
+                      .judged = learning->judged,
+                      .wrong = learning->wrong,
+                      .rechecked = learning->rechecked,
+                      .rechecked_wrong = learning->rechecked_wrong,
+                      .windows = {},
+                      .rechecks = {}};
+  }
   return index;
+}
+
+void Engine::State::write_learned(Record& record) {
+  if (!learning) return;
+  record.learned.windows = learning->learner.take_unsaved(record_number);
+  for (auto& [bucket, one] : learning->rechecks.all()) {
+    if (one.logged != 0) continue;
+    one.logged = record_number;
+    record.learned.rechecks.emplace_back(bucket, one);
+  }
 }
 
 /// The dirty cells of a bucket by series number: a record's bytes must not depend on arrival.
@@ -73,6 +94,7 @@ Changes Engine::State::drain() {
                               .total = counts() ? bucket->totals[at] : 0};
       state.cell.scope = index[cell.scope];
       record.cells.push_back(state);
+      if (const PanelCell* followed = find_panel(*bucket, at)) record.panels.push_back(*followed);
     }
   }
   std::sort(dirty_series.begin(), dirty_series.end(),
@@ -86,6 +108,7 @@ Changes Engine::State::drain() {
     record.series.push_back(state);
   }
   dirty_series.clear();
+  write_learned(record);
   return {.record_number = record_number,
           .record = encode_record(record, shape()),
           .series_added = std::exchange(added, {}),
@@ -108,6 +131,15 @@ Result<void> Engine::renew(std::string_view bytes) {
   for (const Record::SeriesState& old : record->series) {
     const SeriesId id = state.series.find_number(old.number);
     if (id != kNone && state.series[id].logged == record->number) state.touch(id);
+  }
+  if (!state.learning) return {};
+  for (const auto& [number, window] : record->learned.windows) {
+    state.learning->learner.renew(number, record->number);
+  }
+  for (const auto& [bucket_start, one] : record->learned.rechecks) {
+    const auto found = state.learning->rechecks.all().find(bucket_start);
+    if (found == state.learning->rechecks.all().end()) continue;
+    if (found->second.logged == record->number) found->second.logged = 0;
   }
   return {};
 }

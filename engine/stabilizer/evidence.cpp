@@ -95,7 +95,7 @@ void Engine::State::decide(const Lane& lane) {
     decide_cells(*bucket, entry);
     if (entry.is_final || entry.limited) continue;
     const Quiet seen{.evidence_polls = entry.polls - entry.appeared_at, .moving_age = entry.moving};
-    if (!decide_final(options.finality, seen, demand())) continue;
+    if (!decide_final(options.finality, seen, demand_of_bucket())) continue;
     entry.is_final = true;
     entry.by_expiry = false;
     all_marked = true;
@@ -104,13 +104,21 @@ void Engine::State::decide(const Lane& lane) {
 
 void Engine::State::decide_cells(Bucket& bucket, Entry& entry) {
   if (entry.unquiet == 0) return;
-  Judge judge(options.finality, entry.moving, demand());
-  if (!judge.is_final(entry.polls - entry.oldest_change)) return;
+  const bool splits = learning && learning->learner.splits();
+  std::vector<Judge> judges;  // by group
+  for (std::uint8_t group = 0; group < (splits ? kBands : 1); ++group) {
+    judges.emplace_back(options.finality, entry.moving,
+                        learning ? learning->learner.demand(group) : Demand{});
+  }
+  const std::uint32_t polls_most = entry.polls - entry.oldest_change;
+  if (std::none_of(judges.begin(), judges.end(), [&](Judge& one) { return one.is_final(polls_most); }))
+    return;
   std::uint32_t oldest = kNone;
   for (std::uint32_t at = 0; at < bucket.cells.size(); ++at) {
     const Cell& cell = bucket.cells[at];
     if (cell.has(Cell::kQuiet) || cell.scope != entry.scope) continue;
-    if (judge.is_final(entry.polls - cell.at_change)) {
+    const std::uint8_t band = splits ? Learner::band_of(series[cell.series].pace) : 0;
+    if (judges[band].is_final(entry.polls - cell.at_change)) {
       settle(bucket, entry, at, How::decided);
     } else {
       oldest = std::min(oldest, cell.at_change);

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cassert>
+#include <cmath>
 
 #include "engine/model/bytes.hpp"
 #include "engine/stabilizer/record_wire.hpp"
@@ -23,6 +24,7 @@ class Encoder {
     entries();
     cells();
     series();
+    if (shape_.learned) learned();
     return std::move(out_).take();
   }
 
@@ -43,7 +45,7 @@ class Encoder {
   void head() {
     const Record& record = *record_;
     out_.byte(kVersion);
-    out_.byte(shape_.counter ? wire::kCounter : 0);
+    out_.byte(wire::shape_byte(shape_.counter, shape_.learned));
     out_.varint(static_cast<std::uint64_t>(shape_.granularity.count()));
     out_.varint(record.number);
     out_.signed_varint(epoch_ms(record.from));
@@ -92,6 +94,7 @@ class Encoder {
   }
 
   void cells() {
+    std::size_t panel_next = 0;
     const auto& all = record_->cells;
     std::size_t groups = 0;
     for (std::size_t at = 0; at < all.size(); ++at) {
@@ -111,6 +114,7 @@ class Encoder {
         out_.varint(all[at].number - number_before);
         number_before = all[at].number;
         cell(all[at], scope_before);
+        if (all[at].cell.has(Cell::kPanel)) panel(record_->panels[panel_next++], all[at].cell);
       }
     }
   }
@@ -132,6 +136,70 @@ class Encoder {
     if (shape_.counter && cell.revision > 0) out_.varint(state.total);
   }
 
+  void panel(const PanelCell& one, const Cell& of) {
+    const bool same = one.judged && of.has(Cell::kHasSettled) && one.first == of.settled_bits();
+    out_.byte(static_cast<std::uint8_t>(one.band | (one.judged ? wire::kJudged : 0) |
+                                        (same ? wire::kFirstIsSettled : 0) |
+                                        (one.judged && one.first.is_count ? wire::kFirstIsCount : 0) |
+                                        (one.steps.empty() ? 0 : wire::kSteps)));
+    out_.varint(static_cast<std::uint64_t>(one.age.count()));
+    if (one.judged && !same) number(one.first);
+    if (one.steps.empty()) return;
+    out_.varint(one.steps.size());
+    Duration last{};
+    for (const PanelStep& step : one.steps) {
+      out_.signed_varint((step.age - last).count());
+      last = step.age;
+      out_.byte(static_cast<std::uint8_t>((is_whole(step.least) ? wire::kLeastWhole : 0) |
+                                          (step.most == step.least ? wire::kMostIsLeast : 0) |
+                                          (is_whole(step.most) ? wire::kMostWhole : 0)));
+      amount(step.least);
+      if (step.most != step.least) amount(step.most);
+    }
+  }
+
+  static bool is_whole(double value) {
+    return std::abs(value) <= static_cast<double>(wire::kWholeMax) && value == std::floor(value);
+  }
+  void amount(double value) {
+    if (is_whole(value)) {
+      out_.signed_varint(static_cast<std::int64_t>(value));
+    } else {
+      out_.fixed64(std::bit_cast<std::uint64_t>(value));
+    }
+  }
+
+  void learned() {
+    const Record::LearnedState& all = record_->learned;
+    out_.varint(all.first_window);
+    out_.varint(all.windows_kept);
+    for (const double level : all.levels) out_.fixed64(std::bit_cast<std::uint64_t>(level));
+    for (const std::uint64_t count : {all.judged, all.wrong, all.rechecked, all.rechecked_wrong}) {
+      out_.varint(count);
+    }
+    out_.varint(all.windows.size());
+    std::uint64_t number_before = 0;
+    for (const auto& [number_now, window] : all.windows) {
+      out_.varint(number_now - number_before);
+      number_before = number_now;
+      out_.byte(static_cast<std::uint8_t>(window.size()));
+      for (const AgedCell& cell : window) {
+        out_.varint(static_cast<std::uint64_t>(cell.score) * kBands + cell.band);
+      }
+    }
+    out_.varint(all.rechecks.size());
+    for (const auto& [bucket, one] : all.rechecks) {
+      signed_steps(bucket);
+      out_.byte(static_cast<std::uint8_t>(one.stage));
+      out_.varint(one.cells.size());
+      for (const Recheck::Cell& cell : one.cells) {
+        out_.varint(cell.number);
+        out_.byte(cell.value.is_count ? 1 : 0);
+        number(cell.value);
+      }
+    }
+  }
+
   void series() {
     out_.varint(record_->series.size());
     SeriesNumber number_before = 0;
@@ -140,11 +208,16 @@ class Encoder {
       number_before = number_now;
       out_.byte(static_cast<std::uint8_t>((one.overflowed ? wire::kOverflowed : 0) |
                                           (one.last_valued != kNever ? wire::kLastValued : 0) |
-                                          (one.emitted_through != kNever ? wire::kEmittedThrough : 0)));
+                                          (one.emitted_through != kNever ? wire::kEmittedThrough : 0) |
+                                          (one.pace.cells > 0 ? wire::kPace : 0)));
       signed_steps(one.last_bucket);
       if (one.last_valued != kNever) {
         signed_steps(one.last_valued);
         out_.varint(one.last_scope);
+      }
+      if (one.pace.cells > 0) {
+        out_.byte(one.pace.cells);
+        out_.byte(one.pace.level);
       }
       if (!shape_.counter) continue;
       out_.varint(one.base);

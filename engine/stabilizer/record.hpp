@@ -4,10 +4,13 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/stabilizer/cell.hpp"
 #include "engine/stabilizer/engine.hpp"
+#include "engine/stabilizer/learner.hpp"
+#include "engine/stabilizer/rechecks.hpp"
 #include "engine/stabilizer/series_table.hpp"
 
 namespace settle::engine {
@@ -35,6 +38,17 @@ struct Record {
     SeriesNumber number = 0;
     Series series;  // `last_scope` is an index into `scopes`
   };
+  struct LearnedState {
+    std::uint64_t first_window = 1;
+    std::size_t windows_kept = 0;
+    Learner::Levels levels{};
+    std::uint64_t judged = 0;
+    std::uint64_t wrong = 0;
+    std::uint64_t rechecked = 0;
+    std::uint64_t rechecked_wrong = 0;
+    std::vector<std::pair<std::uint64_t, Window>> windows;  // new ones, by number
+    std::vector<std::pair<Time, Recheck>> rechecks;         // changed ones, by bucket
+  };
 
   std::uint32_t number = 0;
   Time from;
@@ -44,13 +58,16 @@ struct Record {
   std::vector<ScopeState> scopes;   // by name
   std::vector<EntryState> entries;  // all, by (bucket, scope)
   std::vector<CellState> cells;     // changed ones, by (bucket, number)
+  std::vector<PanelCell> panels;    // of the cells with kPanel, in their order; without `cell`, `rank`
   std::vector<SeriesState> series;  // changed ones, by number
+  LearnedState learned;             // only in the shape `learned`
 };
 
 /// What must be the same when a record is written and when it is read.
 struct RecordShape {
   Duration granularity{};
   bool counter = false;
+  bool learned = false;
 };
 
 /// `record` as drain() fills it: in order, every scope index in range.

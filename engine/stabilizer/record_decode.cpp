@@ -1,4 +1,6 @@
 #include <bit>
+#include <cmath>
+#include <utility>
 
 #include "engine/model/bytes.hpp"
 #include "engine/stabilizer/record.hpp"
@@ -17,16 +19,18 @@ class Decoder {
 
   Result<Record> decode() && {
     if (in_.byte() != wire::kVersion)
-      return corrupt("engine record: unknown version; a newer settle wrote it");
-    if (in_.byte() != (shape_.counter ? wire::kCounter : 0) ||
+      return corrupt("engine record: of another version of the format; use the settle that wrote it");
+    if (in_.byte() != wire::shape_byte(shape_.counter, shape_.learned) ||
         in_.varint() != static_cast<std::uint64_t>(shape_.granularity.count())) {
-      return corrupt("engine record: written for another output or granularity than the stream has");
+      return corrupt(
+          "engine record: written for another output, granularity or finality than the stream has");
     }
     head();
     scopes();
     entries();
     cells();
     series();
+    if (shape_.learned) learned();
     if (!in_.done()) {
       return corrupt("engine record " + std::to_string(record_.number) + ": damaged bytes; restore a backup");
     }
@@ -147,6 +151,7 @@ class Decoder {
         number = next_in_order(number);
         Record::CellState state{.bucket = bucket, .number = number, .cell = {}};
         cell(state, scope_before);
+        if (state.cell.has(Cell::kPanel)) panel(state.cell);
         record_.cells.push_back(state);
       }
     }
@@ -171,6 +176,104 @@ class Decoder {
     if (shape_.counter && cell.revision > 0) state.total = in_.varint();
   }
 
+  void panel(const Cell& of) {
+    if (!shape_.learned) in_.fail();
+    PanelCell one;
+    const std::uint8_t bits = in_.byte();
+    if ((bits & ~unsigned{wire::kAllPanelFlags}) != 0) in_.fail();
+    one.band = bits & wire::kBand;
+    one.judged = (bits & wire::kJudged) != 0;
+    one.age = age();
+    if ((bits & wire::kFirstIsSettled) != 0) {
+      if (!of.has(Cell::kHasSettled)) in_.fail();
+      one.first = of.settled_bits();
+    } else if (one.judged) {
+      one.first = number((bits & wire::kFirstIsCount) != 0);
+    }
+    const std::size_t steps = (bits & wire::kSteps) != 0 ? in_.count(3) : 0;
+    if (steps > kStepsMax) in_.fail();
+    Duration last{};
+    for (std::size_t at = 0; at < steps && !in_.failed(); ++at) {
+      PanelStep step;
+      const std::int64_t delta = in_.signed_varint();
+      if (delta > kInstantMax || delta < -kInstantMax) in_.fail();
+      last += in_.failed() ? Duration{} : Duration{delta};
+      step.age = last;
+      const std::uint8_t forms = in_.byte();
+      if ((forms & ~unsigned{wire::kAllStepFlags}) != 0) in_.fail();
+      step.least = amount((forms & wire::kLeastWhole) != 0);
+      const bool same = (forms & wire::kMostIsLeast) != 0;
+      step.most = same ? step.least : amount((forms & wire::kMostWhole) != 0);
+      one.steps.push_back(step);
+    }
+    record_.panels.push_back(std::move(one));
+  }
+
+  Duration age() { return Duration{static_cast<std::int64_t>(in_.varint_up_to(kInstantMax))}; }
+  double amount(bool is_whole) {
+    if (!is_whole) {
+      const auto value = std::bit_cast<double>(in_.fixed64());
+      if (std::isnan(value)) in_.fail();
+      return value;
+    }
+    const std::int64_t whole = in_.signed_varint();
+    if (whole > wire::kWholeMax || whole < -wire::kWholeMax) in_.fail();
+    return static_cast<double>(whole);
+  }
+
+  void learned() {
+    Record::LearnedState& all = record_.learned;
+    all.first_window = in_.varint_up_to(kInstantMax);
+    all.windows_kept = in_.varint_up_to(kWindowsMax);
+    for (double& level : all.levels) {
+      level = std::bit_cast<double>(in_.fixed64());
+      if (!(level >= 0 && level <= 1)) in_.fail();
+    }
+    for (std::uint64_t* count : {&all.judged, &all.wrong, &all.rechecked, &all.rechecked_wrong}) {
+      *count = in_.varint();
+    }
+    windows();
+    rechecks();
+  }
+
+  void windows() {
+    const std::size_t count = in_.count(3);
+    std::uint64_t number = 0;
+    for (std::size_t one = 0; one < count && !in_.failed(); ++one) {
+      number = next_in_order(number);
+      const std::uint8_t size = in_.byte();
+      if (size == 0 || size > kPanelMax) in_.fail();
+      Window window;
+      for (std::uint8_t at = 0; at < size && !in_.failed(); ++at) {
+        const std::uint64_t cell = in_.varint_up_to(std::uint64_t{kUnsettled} * kBands + kBands - 1);
+        window.push_back(
+            {.band = static_cast<std::uint8_t>(cell % kBands), .score = static_cast<Score>(cell / kBands)});
+      }
+      record_.learned.windows.emplace_back(number, std::move(window));
+    }
+  }
+
+  void rechecks() {
+    const std::size_t count = in_.count(3);
+    Time last = Time::min();
+    for (std::size_t one = 0; one < count && !in_.failed(); ++one) {
+      const Time bucket = signed_steps();
+      if (bucket <= last) in_.fail();
+      last = bucket;
+      Recheck recheck;
+      const std::uint8_t stage = in_.byte();
+      if (stage > static_cast<std::uint8_t>(Recheck::Stage::done)) in_.fail();
+      recheck.stage = static_cast<Recheck::Stage>(stage);
+      const std::size_t cells = in_.count(3);
+      if (cells > kPanelMax) in_.fail();
+      for (std::size_t at = 0; at < cells && !in_.failed(); ++at) {
+        const SeriesNumber number_now = in_.varint();
+        recheck.cells.push_back({.number = number_now, .value = number(in_.byte() != 0)});
+      }
+      record_.learned.rechecks.emplace_back(bucket, std::move(recheck));
+    }
+  }
+
   void series() {
     const std::size_t count = in_.count(3);
     SeriesNumber number = 0;
@@ -184,6 +287,10 @@ class Decoder {
       if ((bits & wire::kLastValued) != 0) {
         out.last_valued = signed_steps();
         out.last_scope = scope();
+      }
+      if ((bits & wire::kPace) != 0) {
+        out.pace = {.cells = in_.byte(), .level = in_.byte()};
+        if (out.pace.cells > kPaceCells) in_.fail();
       }
       if (shape_.counter) {
         out.base = in_.varint();

@@ -9,8 +9,16 @@
 
 namespace settle::engine::wire {
 
-inline constexpr std::uint8_t kVersion = 1;
+inline constexpr std::uint8_t kVersion = 2;
 inline constexpr std::uint8_t kCounter = 0x1;  // of the shape byte
+inline constexpr std::uint8_t kLearned = 0x2;
+
+/// Up to it whole numbers of steps are written as varints.
+inline constexpr std::int64_t kWholeMax = std::int64_t{1} << 53;
+
+[[nodiscard]] inline std::uint8_t shape_byte(bool counter, bool learned) {
+  return static_cast<std::uint8_t>((counter ? kCounter : 0) | (learned ? kLearned : 0));
+}
 
 /// In this order.
 inline constexpr std::array kStats{
@@ -38,7 +46,16 @@ inline constexpr std::array kStats{
 
 enum ScopeFlag : std::uint8_t { kKnown = 0x1, kFrontier = 0x2, kLastComplete = 0x4, kPending = 0x8 };
 enum EntryFlag : std::uint8_t { kFinal = 0x1, kByExpiry = 0x2, kLimited = 0x4, kCovered = 0x8 };
-enum SeriesFlag : std::uint8_t { kOverflowed = 0x1, kLastValued = 0x2, kEmittedThrough = 0x4 };
+enum SeriesFlag : std::uint8_t { kOverflowed = 0x1, kLastValued = 0x2, kEmittedThrough = 0x4, kPace = 0x8 };
+enum PanelFlag : std::uint8_t {
+  kBand = 0x3,  // mask
+  kJudged = 0x4,
+  kFirstIsSettled = 0x8,
+  kFirstIsCount = 0x10,
+  kSteps = 0x20,
+  kAllPanelFlags = 0x3f,
+};
+enum StepFlag : std::uint8_t { kLeastWhole = 0x1, kMostIsLeast = 0x2, kMostWhole = 0x4, kAllStepFlags = 0x7 };
 
 /// The common ones come first: most cells need one byte.
 enum CellFlag : std::uint32_t {
@@ -54,22 +71,24 @@ enum CellFlag : std::uint32_t {
   kHeld = 0x200,
   kByTtl = 0x400,
   kByFlush = 0x800,
-  kAllCellFlags = 0xfff,
+  kPanel = 0x1000,
+  kAllCellFlags = 0x1fff,
 };
 
 struct FlagPair {
   std::uint32_t cell;
   std::uint32_t written;
 };
-inline constexpr std::array<FlagPair, 9> kFlagPairs{{{Cell::kCount, kCount},
-                                                     {Cell::kHasSettled, kHasSettled},
-                                                     {Cell::kQuiet, kQuiet},
-                                                     {Cell::kLate, kLate},
-                                                     {Cell::kAbsent, kAbsent},
-                                                     {Cell::kGone, kGone},
-                                                     {Cell::kHeld, kHeld},
-                                                     {Cell::kByTtl, kByTtl},
-                                                     {Cell::kByFlush, kByFlush}}};
+inline constexpr std::array<FlagPair, 10> kFlagPairs{{{Cell::kCount, kCount},
+                                                      {Cell::kHasSettled, kHasSettled},
+                                                      {Cell::kQuiet, kQuiet},
+                                                      {Cell::kLate, kLate},
+                                                      {Cell::kAbsent, kAbsent},
+                                                      {Cell::kGone, kGone},
+                                                      {Cell::kHeld, kHeld},
+                                                      {Cell::kByTtl, kByTtl},
+                                                      {Cell::kByFlush, kByFlush},
+                                                      {Cell::kPanel, kPanel}}};
 
 [[nodiscard]] inline std::uint32_t to_wire(std::uint32_t flags) {
   std::uint32_t out = 0;

@@ -11,6 +11,7 @@
 
 #include "engine/model/answer.hpp"
 #include "engine/stabilizer/cell.hpp"
+#include "engine/stabilizer/learner.hpp"
 
 namespace settle::engine {
 
@@ -28,6 +29,7 @@ struct Series {
   bool dirty = false;
   bool overflowed = false;  // its total passed 2^53 at some time
   bool marked = false;      // its totals and zeros are to be looked at
+  Pace pace;                // only for `learned`
 };
 
 class SeriesTable {

@@ -13,6 +13,8 @@
 
 #include "engine/stabilizer/cell.hpp"
 #include "engine/stabilizer/engine.hpp"
+#include "engine/stabilizer/learner.hpp"
+#include "engine/stabilizer/rechecks.hpp"
 #include "engine/stabilizer/record.hpp"
 #include "engine/stabilizer/series_table.hpp"
 
@@ -61,8 +63,24 @@ struct CellRef {
   std::uint32_t cell = 0;
 };
 
+/// What a stream under `learned` knows of its past.
+struct Learning {
+  Learning(const Learned& policy, const EngineOptions& options);
+  /// None: another policy.
+  [[nodiscard]] static std::optional<Learning> of(const EngineOptions& options);
+
+  double tolerance = 0;
+  Learner learner;
+  Rechecks rechecks;
+  std::uint64_t judged = 0;  // as FinalityView has them
+  std::uint64_t wrong = 0;
+  std::uint64_t rechecked = 0;
+  std::uint64_t rechecked_wrong = 0;
+};
+
 struct Engine::State {
-  State(EngineOptions given, Time live_from) : options(given), from(live_from) {}
+  State(EngineOptions given, Time live_from)
+      : options(given), from(live_from), learning(Learning::of(given)) {}
 
   EngineOptions options;
   Time from;          // L
@@ -77,6 +95,7 @@ struct Engine::State {
   std::size_t cells = 0;
   std::uint64_t withheld = 0;
   Time no_retirement_before = kNever;  // no series can be idle earlier
+  std::optional<Learning> learning;
 
   // For the next drain.
   std::uint32_t record_number = 0;
@@ -90,6 +109,7 @@ struct Engine::State {
   std::vector<SeriesId> provisional;
   std::vector<CellRef> conflicts;
   std::vector<CellRef> forced;
+  std::vector<Bucket*> moved_panels;
   std::vector<std::uint32_t> order_space;
 
   // Series whose zeros and totals have to be looked at.
@@ -143,13 +163,24 @@ struct Engine::State {
   void change(Scope& scope, Bucket& bucket, Entry& entry, Cell& cell, Value::Bits value);
 
   // evidence.cpp
-  /// What `learned` asks for now. Nothing is learned yet: a few equal polls, and half of the watched age.
-  [[nodiscard]] Demand demand() const { return {.polls = 3, .moving_age = options.watch / 2}; }
   void take_evidence(const Lane& lane);
   void restart_conflicts();
   void look_at_ends();
   void decide(const Lane& lane);
   void decide_cells(Bucket& bucket, Entry& entry);
+
+  // engine_learn.cpp
+  [[nodiscard]] static PanelCell* find_panel(Bucket& bucket, std::uint32_t cell);
+  PanelCell* join_panel(Bucket& bucket, std::uint32_t cell);
+  void join_late(Bucket& bucket, std::uint32_t cell);
+  void note_change(Bucket& bucket, std::uint32_t cell);
+  void note_decided(Bucket& bucket, std::uint32_t cell);
+  void age_panels();
+  void learn_from(Bucket& bucket);
+  /// What `learned` asks for before a bucket's list of series is final.
+  [[nodiscard]] Demand demand_of_bucket() const;
+  void recheck(const Answer& answer, Time at);
+  void recheck_bucket(const Answer& answer, Time bucket);
 
   // emission.cpp
   enum class How : std::uint8_t { decided, ttl, flush };
@@ -194,12 +225,16 @@ struct Engine::State {
   // engine_record.cpp
   [[nodiscard]] RecordShape shape() const;
   [[nodiscard]] std::vector<ScopeId> write_head(Record& record) const;
+  void write_learned(Record& record);
   [[nodiscard]] std::vector<std::uint32_t> take_dirty(Bucket& bucket);
   [[nodiscard]] Changes drain();
 
   // engine_load.cpp
   [[nodiscard]] Result<void> load_series(std::span<const NewSeries> given);
   void load_head(const Record& record);
+  void load_learned(const Record& record);
+  [[nodiscard]] bool load_panel(Bucket& bucket, std::uint32_t cell, const PanelCell* given);
+  void rank_panels();
   [[nodiscard]] Result<void> load_record(const Record& record);
   [[nodiscard]] Result<void> finish_load();
 };

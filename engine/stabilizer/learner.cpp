@@ -1,0 +1,304 @@
+#include "engine/stabilizer/learner.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <iterator>
+
+namespace settle::engine {
+
+namespace {
+
+// A window's cells share its weight, whatever their number: 840 is divisible by 1 to 8.
+constexpr std::uint64_t kWeight = 840;
+constexpr std::uint16_t kFirstBit = 0x8000;
+constexpr unsigned kBandShift = 13;
+constexpr std::uint16_t kScoreBits = 0x1fff;
+
+constexpr std::uint32_t kColdPolls = 3;
+constexpr std::size_t kTellsApart = 32;  // windows on either side of a change
+constexpr std::uint64_t kChangeZ = 5;    // standard errors: one false alarm in millions of windows
+
+std::uint16_t pack(AgedCell cell, bool first) {
+  return static_cast<std::uint16_t>((first ? kFirstBit : 0) | (cell.band << kBandShift) | cell.score);
+}
+AgedCell unpack(std::uint16_t cell) {
+  return {.band = static_cast<std::uint8_t>((cell >> kBandShift) & 3U),
+          .score = static_cast<Score>(cell & kScoreBits)};
+}
+
+/// Calls `take(first, last)` with the cells of each window.
+template <class Take>
+void for_each_window(const std::vector<std::uint16_t>& cells, Take take) {
+  for (auto first = cells.begin(); first != cells.end();) {
+    auto last = first + 1;
+    while (last != cells.end() && (*last & kFirstBit) == 0) ++last;
+    take(first, last);
+    first = last;
+  }
+}
+
+}  // namespace
+
+Learner::Learner(const Learned& policy, Duration watch, Duration granularity)
+    : target_(policy.error_target), watch_(watch) {
+  unit_ = Duration{(watch.count() + kScoreMax) / (kScoreMax + 1)};
+  quiet_polls_ = policy.tolerance > 0 ? 1 : 2;
+  enough_ = static_cast<std::size_t>(std::ceil(1 / target_ - 1e-9)) - 1;
+  most_ = std::clamp<std::size_t>(4 * (enough_ + 1), 200, kWindowsMax);
+  // What is decided now is judged when as many buckets more are sealed: the longer that takes, the smaller
+  // the steps have to be.
+  const auto delay = static_cast<double>(watch.count()) / static_cast<double>(granularity.count());
+  gain_ = target_ / 2 * std::min(1.0, 64 / (delay + 1));
+  levels_.fill(target_);
+  update();
+}
+
+// ---- scores and paces
+
+Score Learner::score_of(Duration age) const {
+  if (age > watch_ / 5 * 4) return kUnsettled;
+  const auto steps = (std::max(age, Duration{}) + unit_ / 2) / unit_;
+  return static_cast<Score>(std::min<std::int64_t>(steps, kScoreMax));
+}
+
+/// One step less: polls come some milliseconds early or late.
+Duration Learner::age_of(Score score) const {
+  return score == 0 ? Duration{} : (score - 1) * unit_;
+}
+
+std::uint8_t Learner::level_of(Score score) {
+  const auto above = static_cast<std::uint32_t>(std::min(score, kScoreMax)) + 1;
+  const auto octave = static_cast<std::uint32_t>(std::bit_width(above)) - 1;
+  return static_cast<std::uint8_t>(octave * 16 + ((above * 16) >> octave) - 16);
+}
+
+Pace Learner::after(Pace pace, Score score) {
+  const std::uint8_t level = level_of(score);
+  if (pace.cells == 0) return {.cells = 1, .level = level};
+  if (pace.cells < kPaceCells) ++pace.cells;
+  // Seven steps up for one down: it rests where seven in eight are below.
+  if (level > pace.level) {
+    pace.level = std::min<std::uint8_t>(level, pace.level + 7);
+  } else if (level < pace.level) {
+    --pace.level;
+  }
+  return pace;
+}
+
+std::uint8_t Learner::band_of(Pace pace) {
+  if (pace.cells < kPaceCells) return 0;
+  constexpr std::uint8_t kFast = 7 * 16;    // watch / 32
+  constexpr std::uint8_t kNormal = 9 * 16;  // watch / 8
+  if (pace.level <= kFast) return 1;
+  return pace.level <= kNormal ? 2 : 3;
+}
+
+// ---- windows
+
+void Learner::append(const Window& window) {
+  for (const AgedCell& cell : window) cells_.push_back(pack(cell, &cell == window.data()));
+}
+
+void Learner::learn(Window window) {
+  if (window.empty() || window.size() > 8) return;
+  append(window);
+  logged_.push_back(0);
+  if (logged_.size() > most_) forget(logged_.size() - most_);
+  if (const std::size_t newest = find_change(); newest > 0) forget(logged_.size() - newest);
+  update();
+}
+
+void Learner::forget(std::size_t count) {
+  std::size_t cells = 0;
+  std::size_t windows = 0;
+  for (; cells < cells_.size(); ++cells) {
+    if ((cells_[cells] & kFirstBit) != 0 && windows++ == count) break;
+  }
+  cells_.erase(cells_.begin(), cells_.begin() + static_cast<std::ptrdiff_t>(cells));
+  logged_.erase(logged_.begin(), logged_.begin() + static_cast<std::ptrdiff_t>(count));
+  first_ += count;
+}
+
+Learner::Worst Learner::worst_scores() const {
+  Worst out;
+  out.reserve(logged_.size());
+  for_each_window(cells_, [&](auto first, auto last) {
+    Score worst = 0;
+    for (; first != last; ++first) worst = std::max(worst, unpack(*first).score);
+    out.push_back(worst);
+  });
+  return out;
+}
+
+/// Compares how many of the newer and of the older windows are above the older ones' median.
+std::size_t Learner::find_change() const {
+  const std::size_t all = logged_.size();
+  if (all < 2 * kTellsApart) return 0;
+  const Worst worst = worst_scores();
+  for (std::size_t newer = kTellsApart; newer + kTellsApart <= all; newer *= 2) {
+    const std::size_t older = all - newer;
+    Worst sorted(worst.begin(), worst.begin() + static_cast<std::ptrdiff_t>(older));
+    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(older / 2);
+    std::nth_element(sorted.begin(), middle, sorted.end());
+    const auto above = [&](std::size_t from, std::size_t to) {
+      return static_cast<std::uint64_t>(std::count_if(worst.begin() + static_cast<std::ptrdiff_t>(from),
+                                                      worst.begin() + static_cast<std::ptrdiff_t>(to),
+                                                      [&](Score score) { return score > *middle; }));
+    };
+    const std::uint64_t before = above(0, older);
+    const std::uint64_t since = above(older, all);
+    const bool slower = since * older > before * newer;
+    // Where the source got faster nothing presses: forget only what is not needed.
+    if (!slower && newer < enough_) continue;
+    const std::uint64_t apart = slower ? since * older - before * newer : before * newer - since * older;
+    const std::uint64_t total = before + since;
+    if (apart * apart * all >= kChangeZ * kChangeZ * newer * older * total * (all - total) && apart > 0) {
+      return newer;
+    }
+  }
+  return 0;
+}
+
+double Learner::unsettled_share() const {
+  if (logged_.empty()) return 0;
+  std::uint64_t weight = 0;
+  for_each_window(cells_, [&](auto first, auto last) {
+    const auto size = static_cast<std::uint64_t>(last - first);
+    for (; first != last; ++first) weight += unpack(*first).score == kUnsettled ? kWeight / size : 0;
+  });
+  return static_cast<double>(weight) / static_cast<double>(kWeight * logged_.size());
+}
+
+std::size_t Learner::memory_bytes() const {
+  return cells_.capacity() * sizeof(cells_[0]) + logged_.capacity() * sizeof(logged_[0]);
+}
+
+// ---- levels
+
+void Learner::steer(std::uint8_t group, double error) {
+  levels_[group] =
+      std::clamp(levels_[group] + gain_ * (target_ - error), target_ / 8, std::min(target_ * 4, 0.5));
+}
+
+void Learner::judge(std::span<const JudgedCell> cells) {
+  std::array<std::uint32_t, kBands> all{};
+  std::array<std::uint32_t, kBands> wrong{};
+  for (const JudgedCell& cell : cells) {
+    ++all[group_of(cell.band)];
+    wrong[group_of(cell.band)] += cell.wrong ? 1 : 0;
+  }
+  for (std::uint8_t group = 0; group < kBands; ++group) {
+    if (all[group] > 0) steer(group, static_cast<double>(wrong[group]) / static_cast<double>(all[group]));
+  }
+  update();
+}
+
+/// The seal counted them as right already.
+void Learner::judge_late(double wrong_share) {
+  if (wrong_share <= 0) return;
+  for (std::uint8_t group = 0; group < kBands; ++group) steer(group, target_ + wrong_share);
+  update();
+}
+
+// ---- what follows
+
+void Learner::update() {
+  std::array<std::size_t, kBands> windows{};
+  for_each_window(cells_, [&](auto first, auto last) {
+    unsigned bands = 0;
+    for (; first != last; ++first) bands |= 1U << unpack(*first).band;
+    for (std::uint8_t band = 1; band < kBands; ++band) windows[band] += (bands >> band) & 1U;
+  });
+  demands_[0] = demand_of(0);
+  slowest_ = demands_[0];
+  splits_ = false;
+  for (std::uint8_t band = 1; band < kBands; ++band) {
+    in_use_[band] = is_warm() && windows[band] >= enough_;
+    if (!in_use_[band]) continue;
+    demands_[band] = demand_of(band);
+    splits_ = true;
+    slowest_.moving_age = std::max(slowest_.moving_age, demands_[band].moving_age);
+  }
+}
+
+Demand Learner::demand_of(std::uint8_t group) const {
+  // Weight by score; a window counts as one.
+  std::vector<std::uint64_t> weights(std::size_t{kUnsettled} + 1);
+  std::uint64_t windows = 0;
+  Score highest = 0;
+  for_each_window(cells_, [&](auto first, auto last) {
+    const auto counts = [&](std::uint16_t cell) { return group == 0 || unpack(cell).band == group; };
+    const auto size = static_cast<std::uint64_t>(std::count_if(first, last, counts));
+    if (size == 0) return;
+    ++windows;
+    for (; first != last; ++first) {
+      if (!counts(*first)) continue;
+      weights[unpack(*first).score] += kWeight / size;
+      highest = std::max(highest, unpack(*first).score);
+    }
+  });
+  if (windows < enough_) {
+    const Duration floor =
+        watch_ / 2 * static_cast<std::int64_t>(enough_ - windows) / static_cast<std::int64_t>(enough_);
+    const Duration seen = highest == kUnsettled ? watch_ / 5 * 4 : age_of(highest);
+    return {.polls = kColdPolls, .moving_age = std::max(floor, seen)};
+  }
+  const double allowed_windows = levels_[group] * static_cast<double>(windows + 1) - 1;
+  const auto allowed = static_cast<std::uint64_t>(
+      std::max(0.0, std::floor(allowed_windows * static_cast<double>(kWeight) + 1e-6)));
+  std::uint64_t above = 0;
+  std::size_t score = kUnsettled;
+  while (score > 0 && above + weights[score] <= allowed) above += weights[score--];
+  const auto least = static_cast<Score>(score);
+  return {.polls = quiet_polls_, .moving_age = least == kUnsettled ? Duration::max() : age_of(least)};
+}
+
+// ---- saving
+
+std::vector<std::pair<std::uint64_t, Window>> Learner::take_unsaved(std::uint32_t record) {
+  std::vector<std::pair<std::uint64_t, Window>> out;
+  std::size_t at = 0;
+  for_each_window(cells_, [&](auto first, auto last) {
+    if (logged_[at] == 0) {
+      Window window;
+      std::transform(first, last, std::back_inserter(window), unpack);
+      out.emplace_back(first_ + at, std::move(window));
+      logged_[at] = record;
+    }
+    ++at;
+  });
+  return out;
+}
+
+void Learner::renew(std::uint64_t window, std::uint32_t record) {
+  if (window < first_ || window - first_ >= logged_.size()) return;
+  auto& logged = logged_[window - first_];
+  if (logged == record) logged = 0;
+}
+
+void Learner::load(std::uint64_t first, std::size_t count, const Levels& levels) {
+  first_ = first;
+  levels_ = levels;
+  cells_.clear();
+  logged_.assign(count, 0);
+  loading_.assign(count, Window{});
+}
+
+void Learner::load_window(std::uint64_t number, Window window, std::uint32_t record) {
+  if (number < first_ || number - first_ >= loading_.size()) return;
+  loading_[number - first_] = std::move(window);
+  logged_[number - first_] = record;
+}
+
+bool Learner::finish_load() {
+  const std::vector<Window> given = std::exchange(loading_, {});
+  for (const Window& window : given) {
+    if (window.empty()) return false;
+    append(window);
+  }
+  update();
+  return true;
+}
+
+}  // namespace settle::engine
