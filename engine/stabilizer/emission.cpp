@@ -47,7 +47,7 @@ void Engine::State::settle_gauge(Bucket& bucket, std::uint32_t at, How how) {
   const bool first = cell.revision == 0;
   if (!first && cell.bits() == cell.settled_bits()) return;
   if (!first && holds_back(cell)) {
-    if (how == How::decided) ++stats.held_back;
+    if (how == How::decided && !is_close(cell)) ++stats.held_back;
     return;
   }
   if (!first) bucket.replaced.push_back({at, cell.settled_bits()});
@@ -57,9 +57,14 @@ void Engine::State::settle_gauge(Bucket& bucket, std::uint32_t at, How how) {
   bucket.emissions.push_back({at, reason});
 }
 
+/// Its newest value is what was emitted, for all that the policy's tolerance cares.
+bool Engine::State::is_close(const Cell& cell) const {
+  return learning && !differs(cell.settled_bits(), cell.bits(), learning->tolerance);
+}
+
 /// Its newest value must not follow what was emitted.
 bool Engine::State::holds_back(const Cell& cell) const {
-  return holds() ||
+  return holds() || is_close(cell) ||
          (options.rising_only && Value::from_bits(cell.bits()) < Value::from_bits(cell.settled_bits()));
 }
 

@@ -70,7 +70,7 @@ void Engine::State::force_all(Bucket& bucket, How how) {
     // A flush is the reason of all totals that it lets out.
     if (!same || (counts() && how == How::flush)) list.push_back(at);
   }
-  const bool adds_up = !counts() && (holds() || options.rising_only);
+  const bool adds_up = !counts() && (holds() || options.rising_only || (learning && learning->tolerance > 0));
   if (adds_up) sort_by_text(bucket, list);  // a sum of doubles must not depend on arrival
   for (const std::uint32_t at : list) {
     const Cell& cell = bucket.cells[at];

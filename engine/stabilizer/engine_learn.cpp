@@ -7,8 +7,6 @@ namespace settle::engine {
 
 namespace {
 
-// Of `watch`: a bucket whose source stood still for longer says nothing about how cells settle.
-constexpr std::int64_t kAgedPercent = 75;
 constexpr double kLateShareMax = 0.01;
 
 bool covers(const Answer& answer, TimeRange range) {
@@ -118,6 +116,9 @@ void Engine::State::learn_from(Bucket& bucket) {
   Window window;
   std::vector<JudgedCell> judged;
   std::vector<Recheck::Cell> sampled;
+  Duration longest{};
+  for (const Entry& entry : bucket.entries) longest = std::max(longest, entry.moving);
+  learning->learner.note_life(longest);
   const bool is_sampled = learning->rechecks.takes(bucket.start);
   for (const PanelCell& one : bucket.panel) {
     const Cell& cell = bucket.cells[one.cell];
@@ -130,9 +131,10 @@ void Engine::State::learn_from(Bucket& bucket) {
     if (is_sampled && !cell.has(Cell::kAbsent)) {
       sampled.push_back({.number = series[cell.series].number, .value = cell.bits()});
     }
-    // The times a source stood still do not count, nor does a bucket that lost much of its life to them.
-    if (bucket.find_entry(cell.scope)->moving < options.watch * kAgedPercent / 100) continue;
-    const Score score = learning->learner.score_of(settled_age(one, cell.bits(), learning->tolerance));
+    const Duration life = bucket.find_entry(cell.scope)->moving;
+    if (!learning->learner.is_aged(life)) continue;
+    const Duration age = settled_age(one, cell.bits(), learning->tolerance);
+    const Score score = learning->learner.score_of(age, life);
     window.push_back({.band = one.band, .score = score});
     Series& owner = series[cell.series];
     owner.pace = Learner::after(owner.pace, score);
@@ -140,7 +142,7 @@ void Engine::State::learn_from(Bucket& bucket) {
   }
   learning->rechecks.add(bucket.start, std::move(sampled));
   learning->learner.judge(judged);
-  if (!window.empty()) learning->learner.learn(std::move(window));
+  learning->learner.learn(std::move(window));
 }
 
 // ---- what was sealed, read again

@@ -56,7 +56,7 @@ void Engine::State::load_head(const Record& record) {
   }
   if (!learning) return;
   const Record::LearnedState& learned = record.learned;
-  learning->learner.load(learned.first_window, learned.windows_kept, learned.levels);
+  learning->learner.load(learned.first_window, learned.windows_kept, learned.life, learned.levels);
   learning->judged = learned.judged;
   learning->wrong = learned.wrong;
   learning->rechecked = learned.rechecked;

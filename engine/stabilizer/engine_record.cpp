@@ -39,6 +39,7 @@ std::vector<ScopeId> Engine::State::write_head(Record& record) const {
   if (learning) {
     record.learned = {.first_window = learning->learner.first_window(),
                       .windows_kept = learning->learner.windows(),
+                      .life = learning->learner.usual_life(),
                       .levels = learning->learner.levels(),
                       .judged = learning->judged,
                       .wrong = learning->wrong,

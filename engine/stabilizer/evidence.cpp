@@ -92,6 +92,8 @@ void Engine::State::decide(const Lane& lane) {
   for (Bucket* bucket : lane.buckets) {
     if (!has_ended(scopes[lane.scope], bucket->start)) continue;
     Entry& entry = *bucket->find_entry(lane.scope);
+    // What is asked for may fall while the source stands still; that is no evidence.
+    if (learning && entry.moving == entry.moving_before) continue;
     decide_cells(*bucket, entry);
     if (entry.is_final || entry.limited) continue;
     const Quiet seen{.evidence_polls = entry.polls - entry.appeared_at, .moving_age = entry.moving};

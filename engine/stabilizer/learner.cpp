@@ -16,6 +16,7 @@ constexpr unsigned kBandShift = 13;
 constexpr std::uint16_t kScoreBits = 0x1fff;
 
 constexpr std::uint32_t kColdPolls = 3;
+constexpr std::int64_t kAgedPercent = 75;
 constexpr std::size_t kTellsApart = 32;  // windows on either side of a change
 constexpr std::uint64_t kChangeZ = 5;    // standard errors: one false alarm in millions of windows
 
@@ -45,19 +46,34 @@ Learner::Learner(const Learned& policy, Duration watch, Duration granularity)
   unit_ = Duration{(watch.count() + kScoreMax) / (kScoreMax + 1)};
   quiet_polls_ = policy.tolerance > 0 ? 1 : 2;
   enough_ = static_cast<std::size_t>(std::ceil(1 / target_ - 1e-9)) - 1;
-  most_ = std::clamp<std::size_t>(4 * (enough_ + 1), 200, kWindowsMax);
+  most_ = std::clamp<std::size_t>(10 * (enough_ + 1), 200, kWindowsMax);
   // What is decided now is judged when as many buckets more are sealed: the longer that takes, the smaller
   // the steps have to be.
   const auto delay = static_cast<double>(watch.count()) / static_cast<double>(granularity.count());
-  gain_ = target_ / 2 * std::min(1.0, 64 / (delay + 1));
+  gain_ = target_ / 5 * std::min(1.0, 64 / (delay + 1));
   levels_.fill(target_);
   update();
 }
 
 // ---- scores and paces
 
-Score Learner::score_of(Duration age) const {
-  if (age > watch_ / 5 * 4) return kUnsettled;
+/// Up fast and down slowly: a source that stands still for a day is not a source that publishes rarely.
+void Learner::note_life(Duration life) {
+  if (life_ == Duration{}) {
+    life_ = life;
+  } else if (life > life_) {
+    life_ += (life - life_ + Duration{3}) / 4;
+  } else if (life > Duration{}) {
+    life_ -= (life_ - life) / (is_warm() ? 512 : 16);
+  }
+}
+
+bool Learner::is_aged(Duration life) const {
+  return life > Duration{} && life >= life_ * kAgedPercent / 100;
+}
+
+Score Learner::score_of(Duration age, Duration life) const {
+  if (age > life / 5 * 4) return kUnsettled;
   const auto steps = (std::max(age, Duration{}) + unit_ / 2) / unit_;
   return static_cast<Score>(std::min<std::int64_t>(steps, kScoreMax));
 }
@@ -101,11 +117,12 @@ void Learner::append(const Window& window) {
 }
 
 void Learner::learn(Window window) {
-  if (window.empty() || window.size() > 8) return;
-  append(window);
-  logged_.push_back(0);
-  if (logged_.size() > most_) forget(logged_.size() - most_);
-  if (const std::size_t newest = find_change(); newest > 0) forget(logged_.size() - newest);
+  if (!window.empty()) {
+    append(window);
+    logged_.push_back(0);
+    if (logged_.size() > most_) forget(logged_.size() - most_);
+    if (const std::size_t newest = find_change(); newest > 0) forget(logged_.size() - newest);
+  }
   update();
 }
 
@@ -191,7 +208,6 @@ void Learner::judge(std::span<const JudgedCell> cells) {
   for (std::uint8_t group = 0; group < kBands; ++group) {
     if (all[group] > 0) steer(group, static_cast<double>(wrong[group]) / static_cast<double>(all[group]));
   }
-  update();
 }
 
 /// The seal counted them as right already.
@@ -239,9 +255,11 @@ Demand Learner::demand_of(std::uint8_t group) const {
     }
   });
   if (windows < enough_) {
-    const Duration floor =
-        watch_ / 2 * static_cast<std::int64_t>(enough_ - windows) / static_cast<std::int64_t>(enough_);
-    const Duration seen = highest == kUnsettled ? watch_ / 5 * 4 : age_of(highest);
+    const Duration life = life_ == Duration{} ? watch_ : life_;
+    const auto missing = static_cast<std::int64_t>(enough_ - windows);
+    const auto needed = static_cast<std::int64_t>(enough_);
+    const Duration floor = life / 2 * missing / needed * missing / needed;
+    const Duration seen = highest == kUnsettled ? life / 5 * 4 : age_of(highest);
     return {.polls = kColdPolls, .moving_age = std::max(floor, seen)};
   }
   const double allowed_windows = levels_[group] * static_cast<double>(windows + 1) - 1;
@@ -250,8 +268,13 @@ Demand Learner::demand_of(std::uint8_t group) const {
   std::uint64_t above = 0;
   std::size_t score = kUnsettled;
   while (score > 0 && above + weights[score] <= allowed) above += weights[score--];
-  const auto least = static_cast<Score>(score);
-  return {.polls = quiet_polls_, .moving_age = least == kUnsettled ? Duration::max() : age_of(least)};
+  if (score == kUnsettled) return {.polls = quiet_polls_, .moving_age = Duration::max()};
+  // `score` is the least that so few are above. Part of the way to the next one below, as far as what is
+  // allowed goes beyond that: a step would leave too much unused where windows are few.
+  std::size_t below = score;
+  while (below > 0 && (below == score || weights[below] == 0)) --below;
+  const std::uint64_t way = weights[score] == 0 ? 0 : (score - below) * (allowed - above) / weights[score];
+  return {.polls = quiet_polls_, .moving_age = age_of(static_cast<Score>(score - way))};
 }
 
 // ---- saving
@@ -277,8 +300,9 @@ void Learner::renew(std::uint64_t window, std::uint32_t record) {
   if (logged == record) logged = 0;
 }
 
-void Learner::load(std::uint64_t first, std::size_t count, const Levels& levels) {
+void Learner::load(std::uint64_t first, std::size_t count, Duration life, const Levels& levels) {
   first_ = first;
+  life_ = life;
   levels_ = levels;
   cells_.clear();
   logged_.assign(count, 0);

@@ -51,13 +51,24 @@ class Learner {
  public:
   Learner(const Learned& policy, Duration watch, Duration granularity);
 
-  [[nodiscard]] Score score_of(Duration age) const;
+  // A sealed bucket, in this order: note_life, judge, learn.
+  /// Takes in the moving age with which it was sealed.
+  void note_life(Duration life);
+  /// The moving age with which buckets usually are sealed: of a source that publishes now and then less than
+  /// `watch`.
+  [[nodiscard]] Duration usual_life() const { return life_; }
+  /// Whether a bucket of that moving age at its seal was watched long enough to learn from it. Where the
+  /// source stood still it was not.
+  [[nodiscard]] bool is_aged(Duration life) const;
+  /// Of a cell of a bucket that was sealed with a moving age of `life`.
+  [[nodiscard]] Score score_of(Duration age, Duration life) const;
   /// 0 to 192: the logarithm of a score.
   [[nodiscard]] static std::uint8_t level_of(Score score);
   [[nodiscard]] static Pace after(Pace pace, Score score);
   [[nodiscard]] static std::uint8_t band_of(Pace pace);
 
-  /// Takes in the panel of a fully aged bucket. Forgets older ones when the source is not what it was.
+  /// Takes in its panel, of cells that were watched long enough (else none). Forgets older windows when the
+  /// source is not what it was.
   void learn(Window window);
   /// Takes in what came of the decisions about a sealed bucket.
   void judge(std::span<const JudgedCell> cells);
@@ -88,7 +99,7 @@ class Learner {
   /// The record is about to be deleted: if it alone holds the window, that is unsaved again.
   void renew(std::uint64_t window, std::uint32_t record);
   /// Starts with windows [first, first + count), all still to be given to load_window().
-  void load(std::uint64_t first, std::size_t count, const Levels& levels);
+  void load(std::uint64_t first, std::size_t count, Duration life, const Levels& levels);
   /// Of windows that are gone nothing is kept.
   void load_window(std::uint64_t number, Window window, std::uint32_t record);
   /// False where a window is missing.
@@ -111,6 +122,7 @@ class Learner {
   double gain_ = 0;
   Duration watch_{};
   Duration unit_{};
+  Duration life_{};  // 0: no bucket was sealed yet
   std::uint32_t quiet_polls_ = 0;
   std::size_t enough_ = 0;  // windows from which the target can be met
   std::size_t most_ = 0;    // windows kept

@@ -173,6 +173,7 @@ class Encoder {
     const Record::LearnedState& all = record_->learned;
     out_.varint(all.first_window);
     out_.varint(all.windows_kept);
+    out_.varint(static_cast<std::uint64_t>(all.life.count()));
     for (const double level : all.levels) out_.fixed64(std::bit_cast<std::uint64_t>(level));
     for (const std::uint64_t count : {all.judged, all.wrong, all.rechecked, all.rechecked_wrong}) {
       out_.varint(count);

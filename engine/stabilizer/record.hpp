@@ -41,6 +41,7 @@ struct Record {
   struct LearnedState {
     std::uint64_t first_window = 1;
     std::size_t windows_kept = 0;
+    Duration life{};
     Learner::Levels levels{};
     std::uint64_t judged = 0;
     std::uint64_t wrong = 0;

@@ -225,6 +225,7 @@ class Decoder {
     Record::LearnedState& all = record_.learned;
     all.first_window = in_.varint_up_to(kInstantMax);
     all.windows_kept = in_.varint_up_to(kWindowsMax);
+    all.life = age();
     for (double& level : all.levels) {
       level = std::bit_cast<double>(in_.fixed64());
       if (!(level >= 0 && level <= 1)) in_.fail();

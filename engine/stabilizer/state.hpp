@@ -186,6 +186,7 @@ struct Engine::State {
   enum class How : std::uint8_t { decided, ttl, flush };
   void settle(Bucket& bucket, Entry& entry, std::uint32_t cell, How how);
   void settle_gauge(Bucket& bucket, std::uint32_t cell, How how);
+  [[nodiscard]] bool is_close(const Cell& cell) const;
   [[nodiscard]] bool holds_back(const Cell& cell) const;
   void settle_counter(Bucket& bucket, std::uint32_t cell);
   void make_zeros();

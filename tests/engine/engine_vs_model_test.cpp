@@ -32,9 +32,12 @@ std::string view_fault(const EngineDriver& driver) {
 }
 
 /// What differs in the state that can be seen; "" when nothing does.
-std::string state_difference(const EngineDriver& engine, const NaiveEngine& model) {
+std::string state_difference(const EngineDriver& engine, NaiveEngine& model) {
   if (const auto cells = difference(engine.cells(), model.cells()); !cells.empty()) return "cells: " + cells;
   if (const auto stats = difference(engine.stats(), model.stats()); !stats.empty()) return "stats: " + stats;
+  if (const auto view = difference(engine.finality_view(), model.finality_view()); !view.empty()) {
+    return "finality: " + view;
+  }
   if (engine.live_from() != model.live_from()) {
     return "live_from: got " + engine::format_time(engine.live_from()) + ", expected " +
            engine::format_time(model.live_from());
@@ -87,6 +90,41 @@ TEST(EngineAndModel, AgreeOnCountersWithZeros) {
                   options.absent = engine::Absent::zero;
                 }};
   EXPECT_TRUE(holds_for_histories("engine and model agree on counters", mix, compare));
+}
+
+Mix learned_mix(double target, double tolerance) {
+  return {.releases = false, .flushes = false, .adjust = [=](auto& options) {
+            options.finality = engine::Learned{.error_target = target, .tolerance = tolerance};
+            options.watch = options.ttl = std::chrono::minutes{3};
+          }};
+}
+
+TEST(EngineAndModel, AgreeWhileTheyLearn) {
+  EXPECT_TRUE(holds_for_histories("engine and model learn alike", learned_mix(0.2, 0), compare));
+  EXPECT_TRUE(holds_for_histories("... with a tolerance", learned_mix(0.3, 0.05), compare));
+}
+
+/// Long enough for paces, changes of regime and reads of what is sealed for long.
+TEST(EngineAndModel, AgreeOnWhatALongLifeTeaches) {
+  std::size_t rechecked = 0;
+  std::size_t forgotten = 0;
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    Mix mix = learned_mix(0.05, seed % 2 == 0 ? 0 : 0.05);
+    mix.turns = true;
+    mix.odd_rows = false;
+    const History history = make_history(seed, mix, 400);
+    EXPECT_EQ(compare(history), "") << "seed " << seed;
+    EngineDriver engine{history.options, history.live_from};
+    std::size_t most = 0;
+    for (const HistoryStep& step : history.steps) {
+      (void)apply(engine, step);
+      most = std::max(most, engine.finality_view().windows);
+      forgotten += engine.finality_view().windows < most && most < 200 ? 1 : 0;
+    }
+    rechecked += engine.finality_view().rechecked;
+  }
+  EXPECT_GT(rechecked, 0U);
+  EXPECT_GT(forgotten, 0U);
 }
 
 TEST(EngineAndModel, AgreeUnderHold) {

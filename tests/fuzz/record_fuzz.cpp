@@ -1,4 +1,5 @@
-// Records of the engine's log. Bit 0 of the first byte: counter output; bit 1: hold; bit 2: absent zero.
+// Records of the engine's log. Bit 0 of the first byte: counter output; bit 1: hold; bit 2: absent zero;
+// bit 3: learned, with a tolerance.
 // Whatever is loaded must be usable.
 
 #include <cstdint>
@@ -15,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if ((data[0] & 1U) != 0) options.output = Output::counter;
   if ((data[0] & 2U) != 0) options.corrections = Corrections::hold;
   if ((data[0] & 4U) != 0) options.absent = Absent::zero;
+  if ((data[0] & 8U) != 0) options.finality = Learned{.error_target = 0.5, .tolerance = 0.01};
   const std::vector<NewSeries> series{
       {.number = 1, .text = "m"}, {.number = 2, .text = "m{s=\"1\"}"}, {.number = 3, .text = "m{s=\"2\"}"}};
   const std::string_view record{reinterpret_cast<const char*>(data) + 1, size - 1};
@@ -22,6 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!engine) return 0;
   const Time now = engine->live_from() + std::chrono::minutes{10};
   (void)engine->cells();
+  (void)engine->finality_view();
+  (void)engine->recheck_due(now);
   (void)engine->newest_final_bucket();
   (void)engine->clone().flush(now);
   (void)engine->expire(now);

@@ -42,6 +42,24 @@ std::string describe(const NaiveGap& gap) {
   return out.str();
 }
 
+std::string difference(const engine::FinalityView& got, const engine::FinalityView& expected) {
+  std::ostringstream out;
+  const auto compare = [&](const char* field, auto a, auto b) {
+    if (a != b) out << field << ": got " << a << ", expected " << b << '\n';
+  };
+  const auto shown = [](const std::optional<engine::Duration>& age) { return age ? age->count() : -1; };
+  compare("settling_age", shown(got.settling_age), shown(expected.settling_age));
+  compare("windows", got.windows, expected.windows);
+  compare("error_level", got.error_level, expected.error_level);
+  compare("judged", got.judged, expected.judged);
+  compare("wrong", got.wrong, expected.wrong);
+  compare("rechecked", got.rechecked, expected.rechecked);
+  compare("rechecked_wrong", got.rechecked_wrong, expected.rechecked_wrong);
+  compare("late_share", got.late_share, expected.late_share);
+  compare("advised_watch", shown(got.advised_watch), shown(expected.advised_watch));
+  return out.str();
+}
+
 std::string difference(const engine::EngineStats& got, const engine::EngineStats& expected) {
   std::ostringstream out;
   const auto compare = [&](const char* field, auto a, auto b) {

@@ -13,6 +13,7 @@ namespace settle::test {
 [[nodiscard]] std::string describe(const NaiveCellView& cell);
 [[nodiscard]] std::string describe(const NaiveGap& gap);
 /// Every field that differs, one per line; "" when equal.
+[[nodiscard]] std::string difference(const engine::FinalityView& got, const engine::FinalityView& expected);
 [[nodiscard]] std::string difference(const engine::EngineStats& got, const engine::EngineStats& expected);
 
 /// The first place where two lists differ; "" when they are equal.

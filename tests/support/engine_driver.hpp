@@ -37,6 +37,9 @@ class EngineDriver {
   [[nodiscard]] bool limited() const { return engine_.limited(); }
   [[nodiscard]] std::vector<NaiveCellView> cells() const;
   [[nodiscard]] std::optional<Time> newest_final_bucket() const { return engine_.newest_final_bucket(); }
+  [[nodiscard]] engine::FinalityView finality_view() const { return engine_.finality_view(); }
+  [[nodiscard]] std::optional<Time> recheck_due(Time now) const { return engine_.recheck_due(now); }
+  void recheck(const engine::Answer& answer, Time now) { engine_.recheck(answer, now); }
   [[nodiscard]] const engine::Engine& engine() const { return engine_; }
   /// All records of the log, oldest first.
   [[nodiscard]] const std::deque<std::string>& records() const { return records_; }
@@ -99,6 +102,9 @@ StepOutput apply(E& engine, const HistoryStep& step) {
           engine.carry(row.series, part.scope == kLess ? -amount : amount);
         }
       }
+      break;
+    case HistoryStep::Kind::recheck:
+      engine.recheck(make_answer(step.parts), step.at);
       break;
     case HistoryStep::Kind::save:
       save(engine);

@@ -24,6 +24,8 @@ std::string_view name_of(HistoryStep::Kind kind) {
       return "release";
     case HistoryStep::Kind::carry:
       return "carry";
+    case HistoryStep::Kind::recheck:
+      return "recheck";
     case HistoryStep::Kind::save:
       return "save";
     case HistoryStep::Kind::renew:

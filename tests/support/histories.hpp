@@ -29,9 +29,10 @@ struct HistoryPart {
 
 /// Every step stands for itself, so that any subset of a history is a history.
 struct HistoryStep {
-  enum class Kind : std::uint8_t { ingest, expire, flush, release, carry, save, renew, reload };
+  enum class Kind : std::uint8_t { ingest, expire, flush, release, carry, recheck, save, renew, reload };
   Kind kind = Kind::ingest;
   engine::Time at;  // now; for release: `before`
+  // For recheck: one part over all that is sealed.
   // For carry: the amounts of each series, less of them in a part whose scope is kLess.
   std::vector<HistoryPart> parts;
 };
@@ -49,6 +50,7 @@ struct Mix {
   bool restarts = true;  // save, renew and reload
   bool releases = true;  // an outage, after which the live lane starts later
   bool flushes = true;
+  bool turns = false;   // buckets grow from 75 minutes after the start on, and before that do not
   bool carries = true;  // amounts of filled gaps
   bool small_limits = true;
   bool scope_moves = true;  // a series reported by another scope than before, or by two

@@ -40,7 +40,11 @@ engine::EngineOptions make_options(Dice& dice, const Mix& mix) {
   options.series_idle = dice.chance(20) ? options.watch + 5min : Duration{48h};
   if (mix.small_limits && dice.chance(15)) options.series_max = 2 + dice.below(4);
   if (mix.small_limits && dice.chance(15)) options.open_cells_max = 3 + dice.below(20);
-  if (dice.chance(40)) options.finality = engine::Learned{.tolerance = dice.one_of({0.0, 0.0, 0.05, 0.5})};
+  if (dice.chance(40)) {
+    // Targets that little evidence is enough for, mostly: histories are short.
+    options.finality = engine::Learned{.error_target = dice.one_of({0.5, 0.3, 0.2, 0.1, 0.01}),
+                                       .tolerance = dice.one_of({0.0, 0.0, 0.05, 0.5})};
+  }
   mix.adjust(options);
   return options;
 }
@@ -84,6 +88,19 @@ class Source {
     if (dice_.chance(40)) part.scope = kLess;
     part.rows.push_back({series_[dice_.below(series_.size())], now, Value::count(1 + dice_.below(60))});
     return step;
+  }
+
+  /// All that ever was, for buckets that are to be read again.
+  HistoryStep read_again(Time from, Time now) {
+    HistoryPart part{.scope = scopes_[0].name,
+                     .covered = {from, engine::floor_to(now, options_.granularity)},
+                     .completeness = engine::Completeness::complete,
+                     .frontier = std::nullopt,
+                     .rows = {}};
+    for (Time bucket = from; bucket < part.covered.to; bucket += options_.granularity) {
+      for (std::size_t i = 0; i < series_.size(); ++i) add_rows(part, i, bucket, now);
+    }
+    return {.kind = Kind::recheck, .at = now, .parts = {std::move(part)}};
   }
 
  private:
@@ -151,7 +168,8 @@ class Source {
   std::optional<Value> value_of(std::size_t series, Time bucket, Time as_of) const {
     Dice fate{salt_ ^ (static_cast<std::uint64_t>(engine::epoch_ms(bucket)) * 1000 + series)};
     if (fate.chance(missing_percent_)) return std::nullopt;
-    const Duration growing = fate.chance(still_percent_) ? Duration{0} : Duration{1000 * fate.below(300)};
+    Duration growing = fate.chance(still_percent_) ? Duration{0} : Duration{1000 * fate.below(300)};
+    if (mix_.turns) growing = bucket < kStart + 75min ? Duration{} : 20s + Duration{1000 * fate.below(100)};
     const Duration born = fate.chance(10) ? Duration{1000 * fate.below(400)} : Duration{0};
     const Duration age = as_of - bucket;
     if (age < born || age < 0ms) return std::nullopt;
@@ -226,6 +244,7 @@ History make_history(std::uint64_t seed, const Mix& mix, std::size_t polls) {
     const Time said = mix.odd_rows && dice.chance(2) ? now - 45s : now;
     history.steps.push_back({.kind = Kind::ingest, .at = said, .parts = source.answer(said)});
     if (dice.chance(80)) add(Kind::expire, now + (dice.chance(10) ? 5s : 0s));
+    if (dice.chance(5)) history.steps.push_back(source.read_again(kStart, now));
     if (mix.carries && dice.chance(5)) history.steps.push_back(source.carried(now));
     if (mix.flushes && dice.chance(1)) add(Kind::flush, now);
     if (mix.restarts && dice.chance(40)) add(Kind::save, now);

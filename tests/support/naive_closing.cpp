@@ -90,6 +90,7 @@ std::vector<NaiveSample> NaiveEngine::expire(Time now) {
     ++stats_.sealed;
     forget(key.first, key.second, cell);
   }
+  for (Time bucket = live_from_; bucket < sealed_to; bucket += options_.granularity) learn_from(bucket);
   drop_before(sealed_to);
   retire();
   return end_call();

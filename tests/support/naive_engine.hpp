@@ -14,6 +14,8 @@
 
 #include "engine/model/series.hpp"
 #include "engine/stabilizer/engine.hpp"
+#include "engine/stabilizer/learner.hpp"
+#include "engine/stabilizer/panel.hpp"
 
 namespace settle::test {
 
@@ -77,6 +79,9 @@ class NaiveEngine {
   [[nodiscard]] bool limited() const;
   [[nodiscard]] std::vector<NaiveCellView> cells() const;
   [[nodiscard]] std::optional<Time> newest_final_bucket() const;
+  [[nodiscard]] engine::FinalityView finality_view();
+  [[nodiscard]] std::optional<Time> recheck_due(Time now) const;
+  void recheck(const engine::Answer& answer, Time now);
 
  private:
   /// Parsed, as a fetcher would hold it; ordered by its canonical text, as every output is.
@@ -112,6 +117,16 @@ class NaiveEngine {
     bool late = false;
     bool passed_over = false;  // counter output under hold: no total will ever go out for it
     engine::Reason own_reason = engine::Reason::settled;
+    // Only for `learned`.
+    bool reported = false;  // not just a zero made from absence
+    int band = 0;
+    Duration settled_at{};
+    std::vector<engine::PanelStep> way;
+    std::optional<Value> first_final;
+  };
+  struct Sealed {
+    std::map<std::string, Value> cells;
+    int times = 0;  // read again
   };
   struct Series {
     Time last_bucket = Time::min();
@@ -121,6 +136,7 @@ class NaiveEngine {
     std::uint64_t last_total = 0;
     std::optional<Time> emitted_through;
     bool overflowed = false;
+    engine::Pace pace;
   };
   struct Row {
     Value value;
@@ -137,10 +153,29 @@ class NaiveEngine {
   void update_known(const Rows& rows, std::set<EntryKey>& appeared);
   void make_new(const Rows& rows, std::set<EntryKey>& appeared);
   void vanish(const engine::ScopeAnswer& part, const Rows& rows);
-  void change(Time bucket, Cell& cell, const Value& value);
+  void change(Time bucket, const SeriesKey& key, Cell& cell, const Value& value);
   void take_evidence(const engine::ScopeAnswer& part, Time now, std::set<EntryKey>& covered);
-  [[nodiscard]] engine::Demand demand() const { return {.polls = 3, .moving_age = options_.watch / 2}; }
-  void decide(const std::set<EntryKey>& covered);
+  void decide(const std::set<EntryKey>& covered, const std::map<EntryKey, Entry>& before);
+
+  // naive_learner.cpp
+  [[nodiscard]] const engine::Learned* learned() const;
+  [[nodiscard]] std::size_t enough() const;
+  void follow(const SeriesKey& key, Cell& cell);
+  void age_changes(const std::map<EntryKey, Entry>& before);
+  [[nodiscard]] bool close(const Value& value, const Value& last) const;
+  [[nodiscard]] int score_of(const Cell& cell, Duration life) const;
+  void learn_from(Time bucket);
+  [[nodiscard]] int group_of(int band) const;
+  [[nodiscard]] double& level_of(int group);
+  void steer(const std::vector<std::pair<int, bool>>& judged);
+  void move_level(int group, double error);
+  void forget_other_kind();
+  [[nodiscard]] std::uint64_t weight_above(int group, int than) const;
+  [[nodiscard]] engine::Demand demand_of(int group);
+  [[nodiscard]] engine::Demand work_out_demand(int group);
+  [[nodiscard]] engine::Demand demand(const SeriesKey& key);
+  [[nodiscard]] engine::Demand demand_of_bucket();
+  [[nodiscard]] bool is_due(Time bucket, const Sealed& sample, Time now) const;
 
   // naive_output.cpp
   void begin_call(Time now);
@@ -182,7 +217,18 @@ class NaiveEngine {
   std::map<EntryKey, Entry> entries_;
   std::map<CellKey, Cell> cells_;
   std::map<SeriesKey, Series> series_;
+  // Only for `learned`; windows are lists of band and score.
+  std::vector<std::vector<std::pair<int, int>>> windows_;
+  std::map<int, double> levels_;
+  std::map<int, engine::Demand> asked_;
+  Duration life_{};
+  std::map<Time, Sealed> samples_;
+  std::uint64_t judged_ = 0;
+  std::uint64_t wrong_ = 0;
+  std::uint64_t rechecked_ = 0;
+  std::uint64_t rechecked_wrong_ = 0;
   // of the call that runs
+  std::set<CellKey> moved_;
   std::vector<NaiveSample> out_;
   std::set<CellKey> forced_;
 };

@@ -60,9 +60,10 @@ NaiveEngine::Rows NaiveEngine::admit(const engine::Answer& answer, Time now) {
   return rows;
 }
 
-void NaiveEngine::change(Time bucket, Cell& cell, const Value& value) {
+void NaiveEngine::change(Time bucket, const SeriesKey& key, Cell& cell, const Value& value) {
   ++stats_.changes;
   if (cell.settled) ++stats_.changed_after_final;
+  moved_.insert({bucket, key});
   cell.value = value;
   cell.at_change = entries_[{bucket, cell.scope}].polls;
   cell.quiet = false;
@@ -83,7 +84,8 @@ void NaiveEngine::update_known(const Rows& rows, std::set<EntryKey>& appeared) {
       cell.quiet = false;
       appeared.insert({key.first, cell.scope});
     }
-    if (cell.value != row.value) change(key.first, cell, row.value);
+    follow(key.second, cell);
+    if (cell.value != row.value) change(key.first, key.second, cell, row.value);
     cell.gone = false;
     cell.absent = false;
   }
@@ -107,7 +109,8 @@ void NaiveEngine::make_new(const Rows& rows, std::set<EntryKey>& appeared) {
     Cell& cell = cells_[key];
     cell.scope = row.scope;
     cell.late = before != entries_before.end() && before->second.final;
-    change(key.first, cell, row.value);
+    follow(key.second, cell);
+    change(key.first, key.second, cell, row.value);
     appeared.insert(entry_key);
     Series& series = series_[key.second];
     series.last_bucket = std::max(series.last_bucket, key.first);
@@ -123,7 +126,7 @@ void NaiveEngine::vanish(const engine::ScopeAnswer& part, const Rows& rows) {
       if (cell.absent) continue;
       ++stats_.vanished;
       cell.absent = true;
-      if (cell.value != Value::count(0)) change(key.first, cell, Value::count(0));
+      if (cell.value != Value::count(0)) change(key.first, key.second, cell, Value::count(0));
     } else if (!cell.gone) {
       ++stats_.vanished;
       cell.gone = true;
@@ -164,19 +167,24 @@ void NaiveEngine::take_evidence(const engine::ScopeAnswer& part, Time now, std::
 }
 
 // Rule 9.
-void NaiveEngine::decide(const std::set<EntryKey>& covered) {
+void NaiveEngine::decide(const std::set<EntryKey>& covered, const std::map<EntryKey, Entry>& before) {
   for (const EntryKey& entry_key : covered) {
     const auto& [bucket, scope] = entry_key;
     if (!ended(bucket, scope)) continue;
     Entry& entry = entries_[entry_key];
+    const auto earlier = before.find(entry_key);
+    const Duration moving_before = earlier == before.end() ? Duration{} : earlier->second.moving;
+    if (learned() != nullptr && entry.moving == moving_before) continue;
     for (auto& [key, cell] : cells_) {
       if (key.first != bucket || cell.scope != scope || cell.quiet) continue;
-      if (engine::decide_final(options_.finality, {entry.polls - cell.at_change, entry.moving}, demand())) {
+      if (engine::decide_final(options_.finality, {entry.polls - cell.at_change, entry.moving},
+                               demand(key.second))) {
         become_quiet(bucket, key.second, cell);
       }
     }
     if (!entry.final && !entry.limited &&
-        engine::decide_final(options_.finality, {entry.polls - entry.appeared_at, entry.moving}, demand())) {
+        engine::decide_final(options_.finality, {entry.polls - entry.appeared_at, entry.moving},
+                             demand_of_bucket())) {
       entry.final = true;
       entry.by_expiry = false;
     }
@@ -185,6 +193,7 @@ void NaiveEngine::decide(const std::set<EntryKey>& covered) {
 
 std::vector<NaiveSample> NaiveEngine::ingest(const engine::Answer& answer, Time now) {
   begin_call(now);
+  const auto entries_before = entries_;
   std::vector<const engine::ScopeAnswer*> parts;
   for (const auto& part : answer.scopes) parts.push_back(&part);
   std::sort(parts.begin(), parts.end(), [](const auto* a, const auto* b) { return a->scope < b->scope; });
@@ -216,7 +225,8 @@ std::vector<NaiveSample> NaiveEngine::ingest(const engine::Answer& answer, Time 
     cell.at_change = entries_[{key.first, cell.scope}].polls;
     cell.quiet = false;
   }
-  decide(covered);
+  age_changes(entries_before);
+  decide(covered, entries_before);
   make_zeros();
   emit_totals(live_from_, false);
   return end_call();

@@ -58,6 +58,7 @@ void NaiveEngine::emit(Time bucket, const SeriesKey& key, Cell& cell, const Valu
 
 void NaiveEngine::become_quiet(Time bucket, const SeriesKey& key, Cell& cell) {
   const bool moved = cell.settled && *cell.settled != cell.value;
+  if (!cell.settled) cell.first_final = cell.value;
   cell.quiet = true;
   cell.settled = cell.value;
   cell.own_reason = cell.late ? Reason::correction : Reason::settled;
@@ -69,7 +70,7 @@ void NaiveEngine::become_quiet(Time bucket, const SeriesKey& key, Cell& cell) {
     emit(bucket, key, cell, cell.value, cell.own_reason);
   } else if (cell.emitted != cell.value) {
     if (held_back(cell)) {
-      ++stats_.held_back;
+      if (!close(*cell.emitted, cell.value)) ++stats_.held_back;
     } else {
       emit(bucket, key, cell, cell.value, Reason::correction);
     }
@@ -77,7 +78,7 @@ void NaiveEngine::become_quiet(Time bucket, const SeriesKey& key, Cell& cell) {
 }
 
 bool NaiveEngine::held_back(const Cell& cell) const {
-  return hold() || (options_.rising_only && cell.value < *cell.emitted);
+  return hold() || close(*cell.emitted, cell.value) || (options_.rising_only && cell.value < *cell.emitted);
 }
 
 void NaiveEngine::force(Time bucket, const SeriesKey& key, Cell& cell, Reason reason) {
