@@ -174,6 +174,8 @@ void Engine::State::recheck_bucket(const Answer& answer, Time bucket) {
     for (const ScopeAnswer& part : answer.scopes) {
       for (const Observation& row : part.rows) {
         if (row.bucket != bucket || row.series != series.text(id) || row.value.is_nan()) continue;
+        const Value::Bits bits = row.value.held_bits();
+        if (counts() && (!bits.is_count || bits.bits > kCountMax)) continue;
         if (!newest || row.value > *newest) newest = row.value;
       }
     }

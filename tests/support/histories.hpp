@@ -50,6 +50,7 @@ struct Mix {
   bool restarts = true;  // save, renew and reload
   bool releases = true;  // an outage, after which the live lane starts later
   bool flushes = true;
+  bool outages = true;  // times without any poll
   bool turns = false;   // buckets grow from 75 minutes after the start on, and before that do not
   bool carries = true;  // amounts of filled gaps
   bool small_limits = true;

@@ -236,7 +236,8 @@ History make_history(std::uint64_t seed, const Mix& mix, std::size_t polls) {
   };
   for (std::size_t i = 0; i < polls; ++i) {
     now += pace + Duration{!grid && dice.chance(30) ? dice.below(10'000) : 0};
-    if (dice.chance(2)) now += 30s * dice.below(50) + Duration{grid ? 0 : dice.below(30'000)};  // an outage
+    if (mix.outages && dice.chance(2))
+      now += 30s * dice.below(50) + Duration{grid ? 0 : dice.below(30'000)};  // an outage
     if (mix.releases && dice.chance(3)) {
       const auto reach = history.options.watch + history.options.granularity * dice.one_of({-3, 0, 0, 2});
       add(Kind::release, engine::floor_to(now - reach, history.options.granularity));

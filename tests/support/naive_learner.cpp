@@ -293,7 +293,7 @@ void NaiveEngine::recheck(const engine::Answer& answer, Time now) {
     for (const auto& part : answer.scopes) {
       covered = covered || (part.covered.from <= bucket && part.covered.to >= end_of(bucket));
       for (const auto& row : part.rows) {
-        if (row.bucket != bucket || row.value.is_nan()) continue;
+        if (row.bucket != bucket || row.value.is_nan() || !is_countable(row.value)) continue;
         const auto [at, first] = said.try_emplace(std::string{row.series}, row.value);
         if (!first && row.value > at->second) at->second = row.value;
       }
