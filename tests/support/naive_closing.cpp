@@ -71,6 +71,9 @@ void NaiveEngine::retire() {
     });
     const bool idle = !held && now_ - end_of(item.second.last_bucket) > options_.series_idle;
     if (idle) write_off(item.second);
+    if (idle) {
+      for (auto& [bucket, sample] : samples_) sample.cells.erase(item.first.text);
+    }
     return idle;
   });
 }
