@@ -33,7 +33,13 @@ asio::awaitable<Outcome<Added>> Runner::Impl::add_job(std::string tenant, std::s
   co_return co_await registry.add(std::move(tenant), std::move(checked), Origin::api, replace);
 }
 
-asio::awaitable<Outcome<bool>> Runner::Impl::remove_job(std::string tenant, std::string id, bool /*flush*/) {
+asio::awaitable<Outcome<bool>> Runner::Impl::remove_job(std::string tenant, std::string id, bool flush) {
+  if (flush) {  // ignored, it would lose what the caller wanted to keep
+    co_return Refusal{.kind = Refusal::Kind::invalid,
+                      .field = "flush",
+                      .detail = "is not supported yet; leave it out",
+                      .job_id = {}};
+  }
   co_return co_await registry.remove(std::move(tenant), std::move(id), Origin::api);
 }
 

@@ -32,7 +32,7 @@ struct Script {
   int run() {
     WatchPorts ports;
     ports.ask = [this] {
-      const auto answer = answers.front();
+      auto answer = answers.front();
       if (answers.size() > 1) answers.pop_front();
       return answer;
     };
