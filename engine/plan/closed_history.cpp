@@ -9,7 +9,7 @@ namespace settle::engine {
 
 namespace {
 
-// Longer than any history: nothing of a closed range is closed by its age.
+// Longer than any history: nothing of a closed range is sealed or retired.
 constexpr Duration kForever = std::chrono::hours{24 * 365 * 100};
 
 EngineOptions options_of(const EngineOptions& stream) {
@@ -19,7 +19,7 @@ EngineOptions options_of(const EngineOptions& stream) {
   options.output = Output::gauge;
   options.corrections = Corrections::repush;
   options.watch = kForever;
-  options.ttl = kForever;
+  options.ttl = Duration::zero();  // what conflicts in every answer goes out, as the live lane lets it
   options.series_idle = kForever;
   return options;
 }
@@ -153,6 +153,7 @@ ClosedHistory close_history(const EngineOptions& options, const Answer& answer, 
   out.range = range;
   Engine engine{options_of(options), range_to_ask(options, range).from};
   (void)engine.ingest(answer, now);
+  (void)engine.expire(now);
   out.stats = engine.stats();
   out.limited = engine.limited();
   for (const ScopeAnswer& scope : answer.scopes) {

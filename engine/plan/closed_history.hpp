@@ -59,9 +59,10 @@ struct KnownPoint {
 using KnownPoints = std::map<std::pair<std::string, Time>, KnownPoint, std::less<>>;
 
 struct FillOrder {
-  TimeRange range;                   // of the history
-  std::optional<std::string> scope;  // only what this scope reported, and what is known; none: all
-  std::optional<Time> valid_until;   // nothing that ends later
+  TimeRange range;  // of the history
+  std::optional<std::string> scope =
+      std::nullopt;  // only what this scope reported, and what is known; none: all
+  std::optional<Time> valid_until = std::nullopt;  // nothing that ends later
   Corrections corrections = Corrections::repush;
   bool rising_only = false;  // a smaller value is held back: EngineOptions
   Duration granularity{};
