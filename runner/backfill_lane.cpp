@@ -138,7 +138,6 @@ bool BackfillLane::Impl::may_start(Wait& wait, const Stream& stream, std::span<c
     if (now - *wait.live_fails_since < kTryFailing) {
       return holds("the source fails: " + status->last_error);
     }
-    wait.live_fails_since = now;
   }
   wait.why.clear();
   return true;
@@ -155,6 +154,7 @@ std::shared_ptr<SentIndex> BackfillLane::Impl::sent_of(const Job& job) {
 void BackfillLane::Impl::fail(Wait& wait, const std::string& id, std::string why) {
   wait.attempts += 1;
   wait.why = std::move(why);
+  wait.live_fails_since.reset();
   wait.until = parts.clocks.steady_now() + backoff(options, wait.attempts, id);
 }
 

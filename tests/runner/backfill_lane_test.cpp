@@ -1,111 +1,10 @@
-// The backfill lane in a whole runner: asked ranges, what a crash, an outage or a second question must not
-// change.
-#include <map>
-#include <utility>
-
+// Asked ranges in a whole runner: what a crash, an outage or a second question must not change.
 #include <gtest/gtest.h>
 
-#include "runner/keys.hpp"
-#include "runner/ledger.hpp"
-#include "runner/series_names.hpp"
-#include "tests/support/runner_rig.hpp"
+#include "tests/runner/backfill_world.hpp"
 
 namespace settle::runner {
 namespace {
-
-using namespace std::chrono_literals;
-using engine::Time;
-using engine::TimeRange;
-using engine::Value;
-using testing::job_json;
-using testing::RunnerRig;
-
-const Time kNoon = *engine::parse_time("2026-06-26T12:00:00Z");
-const std::string kSeries = "requests_total";
-const std::string kJob =
-    job_json("a/b", R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:4")");
-
-std::uint64_t truth(Time bucket) {
-  return static_cast<std::uint64_t>(engine::epoch_ms(bucket) / 60'000 % 1'000) + 5;
-}
-
-/// One series, as it will always be; the frontier is now.
-fetchers::FetchResult settled(const fetchers::FetchRequest& request) {
-  fetchers::FetchResult result;
-  engine::ScopeAnswer answer;
-  answer.scope = "source";
-  answer.covered = request.range;
-  answer.frontier = request.now;
-  for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
-    answer.rows.push_back({.series = result.answer.texts.keep(kSeries),
-                           .bucket = bucket,
-                           .value = Value::count(truth(bucket))});
-  }
-  result.answer.scopes.push_back(std::move(answer));
-  return result;
-}
-
-using Points = std::map<std::pair<std::string, Time>, std::vector<engine::Sample>>;
-
-/// What the ledger of a lane holds, by (output series, timestamp).
-Points emitted(RunnerRig& rig, Lane lane) {
-  Points points;
-  const ReadTransaction view = rig.store().read();
-  view.scan(ledger_table(lane), "", "", [&](std::string_view, std::string_view bytes) {
-    const engine::Result<LedgerBlock> block = decode_block(bytes);
-    EXPECT_TRUE(block);
-    for (const engine::Sample& sample : block->samples) {
-      const auto text = series_text_of(view, block->tenant, block->stream_id, sample.series);
-      EXPECT_TRUE(text);
-      const std::string series = output_series(text.value_or(""), block->record, block->labels);
-      points[{series, sample.bucket + block->stamp_offset}].push_back(sample);
-    }
-    return true;
-  });
-  return points;
-}
-
-/// Every bucket of [from, to) once and right, whatever lane it came by, and nothing else before `to`.
-void expect_once(RunnerRig& rig, Time from, Time to, const std::string& series = kSeries) {
-  Points all = emitted(rig, Lane::live);
-  for (auto& [key, samples] : emitted(rig, Lane::backfill)) {
-    auto& there = all[key];
-    there.insert(there.end(), samples.begin(), samples.end());
-  }
-  for (Time bucket = from; bucket < to; bucket += 1min) {
-    const auto found = all.find({series, bucket});
-    ASSERT_NE(found, all.end()) << series << " lacks " << engine::format_time(bucket);
-    ASSERT_EQ(found->second.size(), 1u) << series << " at " << engine::format_time(bucket);
-    EXPECT_EQ(found->second[0].value, Value::count(truth(bucket))) << engine::format_time(bucket);
-    EXPECT_EQ(found->second[0].revision, 1u);
-  }
-  for (const auto& [key, samples] : all) {
-    EXPECT_FALSE(key.first == series && key.second < from) << engine::format_time(key.second);
-  }
-}
-
-std::string range_json(Time from, Time to, const std::string& more = {}) {
-  return R"({"start":")" + engine::format_time(from) + R"(","end":")" + engine::format_time(to) + "\"" +
-         more + "}";
-}
-
-struct World {
-  explicit World(testing::Script script = settled, const std::string& job = kJob)
-      : rig(kNoon, std::move(script)) {
-    rig.start();
-    const auto posted = rig.post(job);
-    EXPECT_TRUE(posted);
-    id = posted->job.id;
-    rig.pass(3min, 5s);
-  }
-  BackfillStatus status(const std::string& backfill) {
-    return *rig.service().find_backfill("default", id, backfill);
-  }
-  std::vector<GapStatus> gaps() { return rig.service().gaps("default", id, 0, 1'000); }
-
-  RunnerRig rig;
-  std::string id;
-};
 
 TEST(Backfill, FillsARangeUpToTheLiveLane) {
   World world;
@@ -120,6 +19,10 @@ TEST(Backfill, FillsARangeUpToTheLiveLane) {
   EXPECT_EQ(status.buckets_done, 292u);
   EXPECT_EQ(status.samples, 290u);  // the live lane had sent two
   expect_once(world.rig, kNoon - 5h, kNoon);
+  world.rig.pass(1min);  // the sink gets it in few, large bodies
+  for (Time bucket = kNoon - 5h; bucket < kNoon; bucket += 1min) {
+    EXPECT_EQ(world.rig.received().at({kSeries, bucket}), std::vector<Value>{Value::count(truth(bucket))});
+  }
   for (const auto& [key, samples] : emitted(world.rig, Lane::backfill)) {
     EXPECT_EQ(samples[0].reason, engine::Reason::backfill);
   }
@@ -355,43 +258,32 @@ TEST(Backfill, RefusesWhatCannotBe) {
   EXPECT_EQ(refused.refusal().kind, Refusal::Kind::conflict);
 }
 
-TEST(Gap, FillsItselfAfterAnOutage) {
-  bool down = false;
-  World world{[&](const fetchers::FetchRequest& request) {
-    return down ? testing::unreachable("source") : settled(request);
-  }};
-  world.rig.pass(12min, 5s);
-  down = true;
-  world.rig.pass(3h, 30s);
-  down = false;
-  world.rig.pass(5min, 5s);
-  expect_once(world.rig, kNoon - 10min, kNoon + 3h + 15min);
-  const std::vector<GapStatus> gaps = world.gaps();
-  ASSERT_EQ(gaps.size(), 1u);
-  EXPECT_EQ(gaps[0].state, GapState::filled);
-  EXPECT_TRUE(gaps[0].closed_at);
-  EXPECT_EQ(world.rig.service().job_status(*world.rig.service().find_job("default", world.id)).gaps_open, 0u);
+TEST(Backfill, IsRefusedForASinkThatTakesNothingOld) {
+  World world;
+  world.rig.sink.out_of_order_window = 0ms;
+  world.rig.pass(1min, 5s);  // the sink is checked again
+  const auto old = world.rig.backfill(world.id, range_json(kNoon - 2h, kNoon));
+  ASSERT_FALSE(old);
+  EXPECT_EQ(old.refusal().kind, Refusal::Kind::invalid);
+  EXPECT_NE(old.refusal().detail.find("behind"), std::string::npos);
+  EXPECT_TRUE(world.rig.backfill(world.id, range_json(kNoon - 50min, kNoon)));
 }
 
-TEST(Gap, FillsItselfAlsoWhenItCrashesAgainAndAgain) {
-  bool down = false;
-  World world{[&](const fetchers::FetchRequest& request) {
-    return down ? testing::unreachable("source") : settled(request);
-  }};
-  down = true;
-  world.rig.pass(3h, 30s);
-  world.rig.crash();
-  world.rig.options.backfill.samples_per_chunk = 10;
-  world.rig.start();
-  down = false;
-  for (int i = 0; i < 10; ++i) {
-    world.rig.pass(31s, 1s);
-    world.rig.crash();
-    world.rig.start();
+// Every commit of a fill may be the last one before a crash.
+TEST(Backfill, LosesAndDoublesNothingWhereverItCrashes) {
+  for (int crash_at = 1; crash_at < 12; ++crash_at) {
+    SCOPED_TRACE(crash_at);
+    World world;
+    RunnerRig* rig = &world.rig;
+    const auto added = rig->backfill(world.id, range_json(kNoon - 2h, kNoon, R"(,"chunk":"10m","rate":5)"));
+    ASSERT_TRUE(added);
+    for (int i = 0; i < crash_at * 3; ++i) rig->pass(700ms, 700ms);
+    rig->crash();
+    rig->start();
+    rig->pass(90s, 1s);
+    EXPECT_EQ(world.status(added->status.id).state, BackfillState::done);
+    expect_once(*rig, kNoon - 2h, kNoon);
   }
-  world.rig.pass(2min, 5s);
-  expect_once(world.rig, kNoon - 10min, kNoon + 3h + 5min);
-  EXPECT_EQ(world.gaps().size(), 1u) << "one gap, however many chunks it took";
 }
 
 }  // namespace

@@ -38,6 +38,7 @@ class MemorySink final : public sinks::Sink {
     sinks::Capabilities can;
     can.overwrite = memory_.overwrite;
     can.can_read_back = memory_.can_read_back;
+    can.out_of_order_window = memory_.out_of_order_window;
     return can;
   }
   asio::awaitable<sinks::SinkHealth> check() override {

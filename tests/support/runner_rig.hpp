@@ -26,6 +26,7 @@ using Script = std::function<fetchers::FetchResult(const fetchers::FetchRequest&
 
 struct SinkMemory {
   sinks::Overwrite overwrite = sinks::Overwrite::append_log;
+  std::optional<engine::Duration> out_of_order_window;
   sinks::PushVerdict verdict = sinks::PushVerdict::accepted;
   bool can_read_back = false;
   std::vector<sinks::Row> rows;  // in the order of arrival

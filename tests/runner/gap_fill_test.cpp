@@ -1,0 +1,186 @@
+// Gaps in a whole runner: they are noticed, fill themselves, or are said to be impossible.
+#include <gtest/gtest.h>
+
+#include "tests/runner/backfill_world.hpp"
+
+namespace settle::runner {
+namespace {
+
+TEST(Gap, FillsItselfAfterAnOutage) {
+  bool down = false;
+  World world{[&](const fetchers::FetchRequest& request) {
+    return down ? testing::unreachable("source") : settled(request);
+  }};
+  world.rig.pass(12min, 5s);
+  down = true;
+  world.rig.pass(3h, 30s);
+  down = false;
+  world.rig.pass(5min, 5s);
+  expect_once(world.rig, kNoon - 10min, kNoon + 3h + 15min);
+  const std::vector<GapStatus> gaps = world.gaps();
+  ASSERT_EQ(gaps.size(), 1u);
+  EXPECT_EQ(gaps[0].state, GapState::filled);
+  EXPECT_TRUE(gaps[0].closed_at);
+  EXPECT_EQ(world.rig.service().job_status(*world.rig.service().find_job("default", world.id)).gaps_open, 0u);
+}
+
+TEST(Gap, FillsItselfAlsoWhenItCrashesAgainAndAgain) {
+  bool down = false;
+  World world{[&](const fetchers::FetchRequest& request) {
+    return down ? testing::unreachable("source") : settled(request);
+  }};
+  down = true;
+  world.rig.pass(3h, 30s);
+  world.rig.crash();
+  world.rig.options.backfill.samples_per_chunk = 10;
+  world.rig.start();
+  down = false;
+  for (int i = 0; i < 10; ++i) {
+    world.rig.pass(31s, 1s);
+    world.rig.crash();
+    world.rig.start();
+  }
+  world.rig.pass(2min, 5s);
+  expect_once(world.rig, kNoon - 10min, kNoon + 3h + 5min);
+  EXPECT_EQ(world.gaps().size(), 1u) << "one gap, however many chunks it took";
+}
+
+TEST(Gap, IsOfTheScopeThatFailedAndFillsItself) {
+  bool down = false;
+  World world{[&](const fetchers::FetchRequest& request) {
+    fetchers::FetchResult result = down ? testing::unreachable("b") : fetchers::FetchResult{};
+    say_scope("a", request, result);
+    if (!down) say_scope("b", request, result);
+    return result;
+  }};
+  down = true;
+  world.rig.pass(1h, 5s);
+  ASSERT_FALSE(world.gaps().empty());
+  for (const GapStatus& gap : world.gaps()) {
+    EXPECT_EQ(gap.scope, "b");
+    EXPECT_TRUE(gap.state == GapState::open || gap.state == GapState::scheduled);
+  }
+  EXPECT_GT(world.rig.service().job_status(*world.rig.service().find_job("default", world.id)).gaps_open, 0u);
+  expect_once(world.rig, kNoon - 10min, kNoon + 50min, "requests_total{zone=\"a\"}");
+  down = false;
+  world.rig.pass(1h, 5s);
+  for (const GapStatus& gap : world.gaps()) EXPECT_EQ(gap.state, GapState::filled) << gap.last_error;
+  expect_once(world.rig, kNoon - 10min, kNoon + 110min, "requests_total{zone=\"a\"}");
+  expect_once(world.rig, kNoon - 10min, kNoon + 110min, "requests_total{zone=\"b\"}");
+}
+
+TEST(Gap, IsWhatABackfillCouldNotGetOfOneScope) {
+  bool down = true;
+  World world{[&](const fetchers::FetchRequest& request) {
+    const bool old = request.range.from < kNoon - 1h;
+    fetchers::FetchResult result = down && old ? testing::unreachable("b") : fetchers::FetchResult{};
+    say_scope("a", request, result);
+    if (!down || !old) say_scope("b", request, result);
+    return result;
+  }};
+  const auto added = world.rig.backfill(world.id, range_json(kNoon - 3h, kNoon - 2h));
+  ASSERT_TRUE(added);
+  world.rig.pass(5min, 5s);
+  EXPECT_EQ(world.status(added->status.id).state, BackfillState::done) << "one scope never holds up the rest";
+  EXPECT_GE(world.status(added->status.id).errors, 1u);
+  ASSERT_EQ(world.gaps().size(), 1u);
+  EXPECT_EQ(world.gaps()[0].scope, "b");
+  EXPECT_EQ(world.gaps()[0].range, (TimeRange{kNoon - 3h, kNoon - 2h}));
+  down = false;
+  world.rig.pass(1h, 10s);
+  EXPECT_EQ(world.gaps()[0].state, GapState::filled) << world.gaps()[0].last_error;
+  expect_once(world.rig, kNoon - 3h, kNoon - 2h, "requests_total{zone=\"a\"}");
+  const Points points = emitted(world.rig, Lane::backfill);
+  for (Time bucket = kNoon - 3h; bucket < kNoon - 2h; bucket += 1min) {
+    EXPECT_EQ(points.at({"requests_total{zone=\"b\"}", bucket}).size(), 1u);
+  }
+}
+
+TEST(Backfill, SplitsWhatComesTruncatedAndLeavesOnlyTheBucketThatNeverComesWhole) {
+  const Time stuck = kNoon - 2h;
+  std::size_t asked = 0;
+  World world{[&](const fetchers::FetchRequest& request) {
+    fetchers::FetchResult said = settled(request);
+    const bool old = request.range.from < kNoon - 1h;
+    asked += old ? 1 : 0;
+    if (old && (request.range.to - request.range.from > 8min || request.range.contains(stuck))) {
+      said.answer.scopes[0].completeness = engine::Completeness::truncated;
+    }
+    return said;
+  }};
+  const auto added = world.rig.backfill(world.id, range_json(kNoon - 3h, kNoon - 1h));
+  ASSERT_TRUE(added);
+  world.rig.pass(1min, 1s);
+  const BackfillStatus status = world.status(added->status.id);
+  EXPECT_EQ(status.state, BackfillState::done);
+  EXPECT_EQ(status.samples, 119u);
+  const std::vector<GapStatus> gaps = world.gaps();
+  ASSERT_EQ(gaps.size(), 1u);
+  EXPECT_EQ(gaps[0].range, (TimeRange{stuck, stuck + 1min}));
+  EXPECT_NE(gaps[0].reason.find("truncated"), std::string::npos);
+  EXPECT_LT(asked, 120u) << "larger pieces than a bucket, where they come whole";
+  EXPECT_FALSE(emitted(world.rig, Lane::backfill).contains({kSeries, stuck}));
+}
+
+TEST(Gap, GivesTheLastObservedValueWhereTheSourceHasTheBucketNoMore) {
+  bool down = false;
+  World world{[&](const fetchers::FetchRequest& request) {
+                if (down) return testing::unreachable("source");
+                fetchers::FetchResult said = settled(request);
+                std::erase_if(said.answer.scopes[0].rows, [&](const engine::Observation& row) {
+                  return request.now > kNoon + 1h && row.bucket < kNoon + 20min;
+                });
+                return said;
+              },
+              job_json("a/b", R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:8")")};
+  down = true;
+  world.rig.pass(2h, 30s);
+  down = false;
+  world.rig.pass(5min, 5s);
+  const Points points = emitted(world.rig, Lane::backfill);
+  std::size_t last_observed = 0;
+  for (const auto& [key, samples] : points) {
+    EXPECT_EQ(samples.size(), 1u);
+    const bool by_ttl = samples[0].reason == engine::Reason::ttl;
+    last_observed += by_ttl ? 1 : 0;
+    EXPECT_EQ(samples[0].value, Value::count(truth(key.second)));
+    EXPECT_EQ(by_ttl, key.second < kNoon + 20min);
+  }
+  EXPECT_GT(last_observed, 3u);
+  bool impossible = false;
+  for (const GapStatus& gap : world.gaps()) {
+    EXPECT_TRUE(gap.state == GapState::filled || gap.state == GapState::impossible);
+    if (gap.state != GapState::impossible) continue;
+    impossible = true;
+    EXPECT_NE(gap.reason.find("no more"), std::string::npos);
+    EXPECT_LE(gap.range.to, kNoon + 20min);
+  }
+  EXPECT_TRUE(impossible);
+}
+
+TEST(Gap, IsGivenUpWhenItIsOld) {
+  bool down = false;
+  World world{[&](const fetchers::FetchRequest& request) {
+    fetchers::FetchResult result = down ? testing::unreachable("b") : fetchers::FetchResult{};
+    say_scope("a", request, result);
+    if (!down) say_scope("b", request, result);
+    return result;
+  }};
+  down = true;
+  world.rig.crash();
+  world.rig.options.backfill.gap_give_up = 2h;
+  world.rig.start();
+  world.rig.pass(5h, 1min);
+  std::size_t given_up = 0;
+  for (const GapStatus& gap : world.gaps()) {
+    if (gap.state != GapState::impossible) continue;
+    given_up += 1;
+    EXPECT_EQ(gap.scope, "b");
+    EXPECT_NE(gap.reason.find("given up"), std::string::npos);
+    EXPECT_GT(gap.attempts, 1u);
+  }
+  EXPECT_GT(given_up, 0u);
+}
+
+}  // namespace
+}  // namespace settle::runner
