@@ -61,27 +61,21 @@ engine::Result<void> BackfillLane::Impl::load() {
   return outcome;
 }
 
-/// What is known of a gap that is in memory already stays: when it is tried next.
+/// Items are made or changed where they stand: a fill may be at work on one of them. What leaves the store is
+/// taken out by whoever took it out there.
 void BackfillLane::Impl::load_gaps(const GapStream& stream) {
-  std::map<std::string, GapItem>& items = gap_items[stream];
-  std::map<std::string, GapItem> found;
   const std::string prefix = key_of(stream.first, stream.second);
-  parts.store.read().scan(
-      Table::gaps, prefix, prefix_end(prefix), [&](std::string_view key, std::string_view bytes) {
-        engine::Result<GapEntry> entry = decode_gap(bytes);
-        if (!entry) {
-          spdlog::error("event=gap_unreadable stream={} error={:?}", stream.second, entry.error().detail);
-          return true;
-        }
-        GapItem& item = found[std::string{key}];
-        if (const auto known = items.find(std::string{key}); known != items.end()) {
-          item = known->second;
-        }
-        item.entry = *std::move(entry);
-        item.entry.gap.cells.clear();
-        return true;
-      });
-  items = std::move(found);
+  const ReadTransaction view = parts.store.read();
+  view.scan(Table::gaps, prefix, prefix_end(prefix), [&](std::string_view key, std::string_view bytes) {
+    engine::Result<GapEntry> entry = decode_gap(bytes);
+    if (!entry) {
+      spdlog::error("event=gap_unreadable stream={} error={:?}", stream.second, entry.error().detail);
+      return true;
+    }
+    entry->gap.cells.clear();
+    gap_items[stream][std::string{key}].entry = *std::move(entry);
+    return true;
+  });
 }
 
 std::vector<const Job*> BackfillLane::Impl::jobs_of(const Stream& stream) const {
@@ -316,6 +310,11 @@ void BackfillLane::Impl::count(const ChunkDone& done) {
 
 /// Forgets what has been over for long enough.
 asio::awaitable<void> BackfillLane::Impl::prune() {
+  if (working == 0) {  // else a fill may be at work on one of them
+    std::erase_if(gap_items, [this](const auto& one) {
+      return parts.registry.find_stream(one.first.first, one.first.second) == nullptr;
+    });
+  }
   std::erase_if(sent, [](const auto& one) { return one.second.use_count() == 1; });
   WriteBatch batch;
   const Time wall = parts.clocks.wall_now();

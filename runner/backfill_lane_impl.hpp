@@ -127,6 +127,8 @@ struct BackfillLane::Impl {
 
   // gap_fills.cpp
   boost::asio::awaitable<void> fill_gap(GapStream stream, std::string key);
+  /// Gaps of one scope that touch become one, so that a long outage is asked for in large pieces.
+  boost::asio::awaitable<bool> join_gaps(GapStream stream, std::string key);
   [[nodiscard]] std::vector<FillTarget> targets_of(const GapEntry& entry, const Stream& stream,
                                                    engine::TimeRange chunk);
   [[nodiscard]] engine::TimeRange gap_chunk(GapItem& item, const Stream& stream) const;

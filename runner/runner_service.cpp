@@ -4,6 +4,7 @@
 
 #include <prometheus/text_serializer.h>
 
+#include "runner/backfill_gauges.hpp"
 #include "runner/dead_letter.hpp"
 #include "runner/gauges.hpp"
 #include "runner/keys.hpp"
@@ -226,7 +227,8 @@ std::string Runner::Impl::not_ready() const {
 
 std::string Runner::Impl::metrics_text() const {
   std::vector<JobGauges> jobs;
-  for (const Job* job : registry.list(options.tenant, "", kJobsListed)) {
+  const std::vector<const Job*> listed = registry.list(options.tenant, "", kJobsListed);
+  for (const Job* job : listed) {
     jobs.push_back({.job = job, .status = job_status(*job)});
   }
   std::vector<prometheus::MetricFamily> families = metrics.registry.Collect();
@@ -234,6 +236,10 @@ std::string Runner::Impl::metrics_text() const {
       gauge_families(jobs, options.metrics_jobs_max, outbox(), store.stat());
   families.insert(families.end(), std::make_move_iterator(gauges.begin()),
                   std::make_move_iterator(gauges.end()));
+  std::vector<prometheus::MetricFamily> filling =
+      backfill_families(backfills, listed, options.metrics_jobs_max, clocks.source_now());
+  families.insert(families.end(), std::make_move_iterator(filling.begin()),
+                  std::make_move_iterator(filling.end()));
   return prometheus::TextSerializer{}.Serialize(families);
 }
 

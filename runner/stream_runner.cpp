@@ -78,11 +78,14 @@ struct StreamRunner::Impl {
   engine::LivePlan plan(const Stream& of, Time now) const;
   void note_error(std::string what);
   void note_fetched(const fetchers::FetchResult& fetched);
-  Pending digest(const engine::Answer& answer, const engine::LivePlan& plan, const Instant& now,
+  Pending digest(const fetchers::FetchResult& fetched, const engine::LivePlan& plan, const Instant& now,
                  bool with_emitted);
   void inherit(const Stream& of, const Instant& now);
   void forget_inheritance(Pending& out);
   void give_up(Time before, Time now, Pending& pending);
+  void note_gap(engine::Gap gap, Time now, Pending& pending);
+  std::vector<std::string> left_out(const fetchers::FetchResult& fetched) const;
+  void give_up_left_out(const std::vector<std::string>& scopes, Time from, Time now, Pending& pending);
   Built build(const Stream& of) const;
   void publish(const Built& built, const Committed& committed);
   asio::awaitable<void> commit();
@@ -170,17 +173,41 @@ void StreamRunner::Impl::forget_inheritance(Pending& out) {
   }
 }
 
+void StreamRunner::Impl::note_gap(engine::Gap gap, Time now, Pending& out) {
+  spdlog::warn("event=gap stream={} scope={:?} from={} to={} cells={}", stream_id, gap.scope,
+               engine::format_time(gap.range.from), engine::format_time(gap.range.to), gap.cells.size());
+  put_gap(out.base, tenant, stream_id, {.state = GapState::open, .gap = std::move(gap), .noticed_at = now});
+  out.gaps += 1;
+}
+
 void StreamRunner::Impl::give_up(Time before, Time now, Pending& out) {
   for (engine::Gap& gap : engine.release(before)) {
-    spdlog::warn("event=gap stream={} scope={:?} from={} to={} cells={}", stream_id, gap.scope,
-                 engine::format_time(gap.range.from), engine::format_time(gap.range.to), gap.cells.size());
-    put_gap(out.base, tenant, stream_id, {.state = GapState::open, .gap = std::move(gap), .noticed_at = now});
-    out.gaps += 1;
+    note_gap(std::move(gap), now, out);
+  }
+}
+
+/// Scopes that fail and that the engine does not wait for: it never met them, or forgot them in their
+/// silence.
+std::vector<std::string> StreamRunner::Impl::left_out(const fetchers::FetchResult& fetched) const {
+  std::vector<std::string> scopes;
+  for (const fetchers::ScopeFailure& failure : fetched.failures) {
+    if (!engine.knows_scope(failure.scope)) {
+      scopes.push_back(failure.scope);
+    }
+  }
+  return scopes;
+}
+
+/// What the live lane leaves behind from `from` on is a gap of them.
+void StreamRunner::Impl::give_up_left_out(const std::vector<std::string>& scopes, Time from, Time now,
+                                          Pending& out) {
+  for (const std::string& scope : from < engine.live_from() ? scopes : std::vector<std::string>{}) {
+    note_gap({.scope = scope, .range = {from, engine.live_from()}, .cells = {}}, now, out);
   }
 }
 
 /// Runs in the pool: nobody else touches the engine or the log meanwhile.
-Pending StreamRunner::Impl::digest(const engine::Answer& answer, const engine::LivePlan& live,
+Pending StreamRunner::Impl::digest(const fetchers::FetchResult& fetched, const engine::LivePlan& live,
                                    const Instant& at, bool with_emitted) {
   const Time now = at.source;
   Pending out;
@@ -188,11 +215,16 @@ Pending StreamRunner::Impl::digest(const engine::Answer& answer, const engine::L
   out.status = status;
   const Time owned_from = engine.live_from();
   if (live.release_before) {
+    const std::vector<std::string> scopes = left_out(fetched);
     give_up(*live.release_before, now, out);
+    give_up_left_out(scopes, owned_from, now, out);
   }
-  out.samples = engine.ingest(answer, now);
+  const Time from = engine.live_from();
+  const std::vector<std::string> scopes = left_out(fetched);
+  out.samples = engine.ingest(fetched.answer, now);
   const std::vector<Sample> closed = engine.expire(now);
   out.samples.insert(out.samples.end(), closed.begin(), closed.end());
+  give_up_left_out(scopes, from, now, out);
   if (with_emitted) {
     out.emitted = emitted_samples(engine, now);
     out.served_from = engine.live_from();
@@ -345,9 +377,7 @@ asio::awaitable<void> StreamRunner::Impl::poll() {
   if (fetched.answer.scopes.empty() && !with_emitted) {
     co_return;  // what is too old is given up when the source is back: as one gap, not one for each poll
   }
-  auto work = [this, &fetched, &live, &at, with_emitted] {
-    return digest(fetched.answer, live, at, with_emitted);
-  };
+  auto work = [this, &fetched, &live, &at, with_emitted] { return digest(fetched, live, at, with_emitted); };
   Pending digested = co_await run_on(parts.pool, std::move(work));
   pending = std::move(digested);
   co_await commit();

@@ -222,6 +222,11 @@ std::size_t Engine::series_memory_bytes() const {
   return state_->series.memory_bytes();
 }
 
+bool Engine::knows_scope(std::string_view name) const {
+  const auto found = state_->scope_ids.find(name);
+  return found != state_->scope_ids.end() && state_->scopes[found->second].known;
+}
+
 std::optional<Time> Engine::frontier() const {
   std::optional<Time> lowest;
   for (const Scope& scope : state_->scopes) {

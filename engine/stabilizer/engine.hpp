@@ -171,6 +171,8 @@ class Engine {
   [[nodiscard]] std::size_t series_memory_bytes() const;  // the series table
   /// Highest frontier of the scope that is furthest behind; none: no scope reports one.
   [[nodiscard]] std::optional<Time> frontier() const;
+  /// Sealing waits for the scope. A silent one is forgotten when the live lane gives up all it had of it.
+  [[nodiscard]] bool knows_scope(std::string_view name) const;
   [[nodiscard]] FinalityView finality_view() const;
   /// True while a limit of EngineOptions made it refuse rows in a bucket that is still live.
   [[nodiscard]] bool limited() const;

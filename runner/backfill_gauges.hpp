@@ -1,0 +1,20 @@
+// runner/backfill_gauges.hpp: gaps and backfills as metrics, at the scrape.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+
+#include "engine/model/time.hpp"
+#include "runner/backfill_lane.hpp"
+
+namespace settle::runner {
+
+/// Families in a fixed order; at most `jobs_max` jobs have a label of their own.
+[[nodiscard]] std::vector<prometheus::MetricFamily> backfill_families(const BackfillLane& lane,
+                                                                      const std::vector<const Job*>& jobs,
+                                                                      std::size_t jobs_max,
+                                                                      engine::Time source_now);
+
+}  // namespace settle::runner
