@@ -114,7 +114,12 @@ void Runner::Impl::start_stream(const Stream& stream, engine::Engine engine, Str
       .pool = pool,
       .committed = [this](const std::string& name, std::uint64_t rows) { committed(name, rows); },
       .gaps_added = [this](const std::string& tenant,
-                           const std::string& id) { backfills.gaps_added(tenant, id); }};
+                           const std::string& id) { backfills.gaps_added(tenant, id); },
+      .takes_stale_markers =
+          [this](const std::string& name) {
+            const auto to = sinks.find(name);
+            return to != sinks.end() && to->second.sink->capabilities().takes_stale_markers;
+          }};
   auto made = std::make_unique<StreamRunner>(std::move(parts), std::move(fetcher), stream.tenant, stream.id,
                                              std::move(engine), std::move(log));
   scheduler.add(stream, std::move(made), at_once);

@@ -14,6 +14,7 @@
 #include "runner/keys.hpp"
 #include "runner/ledger.hpp"
 #include "runner/pool.hpp"
+#include "runner/stale_markers.hpp"
 
 namespace settle::runner {
 
@@ -45,6 +46,7 @@ struct Pending {
   Time served_from{};  // the first bucket of which `emitted` is everything
   std::uint64_t gaps = 0;
   StreamStatus status;
+  EndedSeries ended;
 };
 
 struct Built {
@@ -68,6 +70,7 @@ struct StreamRunner::Impl {
   Inheritance inherited = {};
   bool inheritance_unread = false;
   std::optional<Pending> pending;
+  std::optional<Time> ends_known_until = {};  // as of EndedSeries; none too while no sink takes markers
 
   const Stream* stream() const {
     const Stream* found = parts.registry.find_stream(tenant, stream_id);
@@ -79,9 +82,10 @@ struct StreamRunner::Impl {
   void note_error(std::string what);
   void note_fetched(const fetchers::FetchResult& fetched);
   Pending digest(const fetchers::FetchResult& fetched, const engine::LivePlan& plan, const Instant& now,
-                 bool with_emitted);
+                 bool with_emitted, bool with_ends);
   void inherit(const Stream& of, const Instant& now);
   void forget_inheritance(Pending& out);
+  void look_for_ends(Time now, Pending& out);
   void give_up(Time before, Time now, Pending& pending);
   void note_gap(engine::Gap gap, Time now, Pending& pending);
   std::vector<std::string> left_out(const fetchers::FetchResult& fetched) const;
@@ -206,9 +210,17 @@ void StreamRunner::Impl::give_up_left_out(const std::vector<std::string>& scopes
   }
 }
 
+void StreamRunner::Impl::look_for_ends(Time now, Pending& out) {
+  out.ended = find_ended(engine, ends_known_until, now);
+  if (out.ended.looked_until != ends_known_until) {
+    out.base.put(Table::meta, markers_key(tenant, stream_id),
+                 key_u64(static_cast<std::uint64_t>(engine::epoch_ms(*out.ended.looked_until))));
+  }
+}
+
 /// Runs in the pool: nobody else touches the engine or the log meanwhile.
 Pending StreamRunner::Impl::digest(const fetchers::FetchResult& fetched, const engine::LivePlan& live,
-                                   const Instant& at, bool with_emitted) {
+                                   const Instant& at, bool with_emitted, bool with_ends) {
   const Time now = at.source;
   Pending out;
   forget_inheritance(out);  // before this tick moves the boundary: its own samples still need it
@@ -235,6 +247,9 @@ Pending StreamRunner::Impl::digest(const fetchers::FetchResult& fetched, const e
       out.emitted->insert(out.emitted->begin(), sealed.begin(), sealed.end());
       out.served_from = owned_from;
     }
+  }
+  if (with_ends) {
+    look_for_ends(now, out);
   }
   read_engine(out.status, engine);
   const engine::Result<std::size_t> drained = log.drain(parts.store, engine, at.wall, out.base);
@@ -272,6 +287,12 @@ Built StreamRunner::Impl::build(const Stream& of) const {
                     [&](const Sample& sample) { return sample.bucket + granularity > *spec.valid_until; });
     }
     built.samples_by_job[job->id] = block.samples.size();
+    if (auto markers = markers_block(block, spec, pending->ended, parts.takes_stale_markers)) {
+      for (const std::string& sink : markers->sinks) {
+        built.rows_by_sink[sink] += markers->samples.size();
+      }
+      append_to_ledger(built.batch, *std::move(markers));
+    }
     for (Inheritance::Share& share : inherited.shares(*job, std::move(block.samples), engine)) {
       for (const std::string& sink : share.sinks) {
         built.rows_by_sink[sink] += share.samples.size();
@@ -304,6 +325,9 @@ void StreamRunner::Impl::publish(const Built& built, const Committed& committed)
   }
   status = std::move(pending->status);
   status.samples_by_job = std::move(samples_by_job);
+  if (pending->ended.looked_until) {
+    ends_known_until = pending->ended.looked_until;
+  }
   const bool gaps_added = pending->gaps > 0;
   pending.reset();
   if (gaps_added) {
@@ -377,7 +401,13 @@ asio::awaitable<void> StreamRunner::Impl::poll() {
   if (fetched.answer.scopes.empty() && !with_emitted) {
     co_return;  // what is too old is given up when the source is back: as one gap, not one for each poll
   }
-  auto work = [this, &fetched, &live, &at, with_emitted] { return digest(fetched, live, at, with_emitted); };
+  const std::vector<const Job*> of_stream = jobs(*of);
+  const bool with_ends = std::any_of(of_stream.begin(), of_stream.end(), [this](const Job* job) {
+    return tells_ends(job->spec, parts.takes_stale_markers);
+  });
+  auto work = [this, &fetched, &live, &at, with_emitted, with_ends] {
+    return digest(fetched, live, at, with_emitted, with_ends);
+  };
   Pending digested = co_await run_on(parts.pool, std::move(work));
   pending = std::move(digested);
   co_await commit();
@@ -403,6 +433,10 @@ StreamRunner::StreamRunner(Parts parts, std::shared_ptr<fetchers::Fetcher> fetch
                                  });
   const auto heir = impl_->parts.store.read().get(Table::meta, inherits_key(impl_->tenant, impl_->stream_id));
   impl_->inheritance_unread = heir.has_value();
+  const std::string markers = markers_key(impl_->tenant, impl_->stream_id);
+  if (const auto until = impl_->parts.store.read().get(Table::meta, markers); until && until->size() == 8) {
+    impl_->ends_known_until = engine::from_epoch_ms(static_cast<std::int64_t>(read_u64(*until)));
+  }
 }
 
 StreamRunner::~StreamRunner() = default;

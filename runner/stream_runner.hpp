@@ -38,6 +38,8 @@ class StreamRunner {
     boost::asio::thread_pool& pool;
     std::function<void(const std::string& sink, std::uint64_t rows)> committed;
     std::function<void(const std::string& tenant, const std::string& stream_id)> gaps_added;
+    /// Is the sink told where a series ends?
+    std::function<bool(const std::string& sink)> takes_stale_markers;
   };
   StreamRunner(Parts parts, std::shared_ptr<fetchers::Fetcher> fetcher, std::string tenant,
                std::string stream_id, engine::Engine engine, StreamLog log);

@@ -1,6 +1,7 @@
 #include "sinks/read_back.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 namespace settle::sinks {
@@ -56,6 +57,7 @@ void append_stored(std::vector<StoredSample>& found, std::span<const std::string
     if (at == exported.end()) continue;
     const std::size_t first = found.size();
     for (const auto& [ms, value] : at->second) {
+      if (std::isnan(value)) continue;
       found.push_back({one, engine::from_epoch_ms(ms), engine::Value::number(value)});
     }
     std::sort(found.begin() + static_cast<std::ptrdiff_t>(first), found.end(),

@@ -31,7 +31,8 @@ struct ReadPiece {
 [[nodiscard]] std::optional<ReadPiece> split_off(ReadPiece& piece);
 /// The series of `rows` and the time they span.
 [[nodiscard]] ReadPiece piece_of(std::span<const Row> rows);
-/// What `exported` has of `series` (sorted), by (series, timestamp, value).
+/// What `exported` has of `series` (sorted), by (series, timestamp, value). A NaN is left out: it is a stale
+/// marker, which says that there is no sample; servers with the Prometheus API do not even show it.
 void append_stored(std::vector<StoredSample>& found, std::span<const std::string> series,
                    const Exported& exported);
 

@@ -95,7 +95,9 @@ class PumpToPrometheus : public ::testing::Test {
     start_ = engine::floor_to(now, minutes{1}) - minutes{kMinutes + 10};
   }
   static std::string series_of(int i) { return "m{s=\"" + std::to_string(i) + "\"}"; }
-  static std::uint64_t value_of(int i, int minute) { return static_cast<std::uint64_t>(i + 1'000 * minute); }
+  static std::uint64_t value_of(int i, int minute) {
+    return static_cast<std::uint64_t>(i) + 1'000u * static_cast<std::uint64_t>(minute);
+  }
   /// One sample of each series; those of `late` one hour and more behind everything.
   void emit(Process& process, int minute, const std::set<int>& late = {}) {
     WriteBatch batch;

@@ -308,6 +308,7 @@ TEST_F(RemoteWriteToVictoriaMetrics, EndsASeriesAtItsStaleMarker) {
   ASSERT_FALSE(sink_->refuse(marker, start_));
   ASSERT_EQ(push({marker}).verdict, PushVerdict::accepted);
   EXPECT_THAT(holds({marker}), ElementsAre(true));
+  EXPECT_EQ(stored({"m"}, {start_, start_ + 5 * kMinute}).size(), 2u) << "a marker is no sample";
   EXPECT_EQ(shown("m", start_ + kMinute), 1u);
   EXPECT_EQ(shown("m", start_ + 2 * kMinute), 0u);
 }

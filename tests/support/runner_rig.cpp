@@ -39,6 +39,7 @@ class MemorySink final : public sinks::Sink {
     can.overwrite = memory_.overwrite;
     can.can_read_back = memory_.can_read_back;
     can.out_of_order_window = memory_.out_of_order_window;
+    can.takes_stale_markers = memory_.takes_stale_markers;
     return can;
   }
   asio::awaitable<sinks::SinkHealth> check() override {

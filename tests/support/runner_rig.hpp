@@ -29,6 +29,7 @@ struct SinkMemory {
   std::optional<engine::Duration> out_of_order_window;
   sinks::PushVerdict verdict = sinks::PushVerdict::accepted;
   bool can_read_back = false;
+  bool takes_stale_markers = false;
   std::vector<sinks::Row> rows;  // in the order of arrival
 };
 

@@ -111,7 +111,7 @@ namespace {
 /// $`variable`, or the program that scripts/tools provides. "" , and the test fails, when it is not there.
 std::string find_program(const char* variable, const std::string& name) {
   const char* chosen = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): no thread yet
-  const std::string program = chosen != nullptr ? chosen : SETTLE_TOOLS "/" + name;
+  std::string program = chosen != nullptr ? chosen : SETTLE_TOOLS "/" + name;
   if (::access(program.c_str(), X_OK) == 0) return program;
   ADD_FAILURE() << program << " is not there: run scripts/tools " << name << ", or set " << variable;
   return "";
