@@ -70,6 +70,13 @@ class Lane {
     if (++polls_ % kPollsBetweenDrains == 0) (void)engine_.drain_changes();
   }
 
+  void recheck(const fetchers::TraceHistory& history, const engine::Selector& selector, Time now) {
+    const auto bucket = engine_.recheck_due(now);
+    if (!bucket) return;
+    const engine::TimeRange range{.from = *bucket, .to = *bucket + engine_.options().granularity};
+    engine_.recheck(history.answer_at(range, selector, now), now);
+  }
+
  private:
   void emit(const std::vector<engine::Sample>& samples, Time now, bool frozen) {
     for (const engine::Sample& sample : samples) {
@@ -112,6 +119,7 @@ std::uint64_t replay_metric(const fetchers::TraceHistory& history, const engine:
         asked = range;
       }
       lane.take(answer, now, frozen);
+      lane.recheck(history, selector, now);
     }
   }
   return polls;
