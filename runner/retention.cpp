@@ -2,6 +2,7 @@
 // needs.
 #include <algorithm>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <spdlog/spdlog.h>
 
 #include "runner/dead_letter.hpp"
@@ -13,6 +14,7 @@
 namespace settle::runner {
 
 namespace asio = boost::asio;
+using asio::experimental::awaitable_operators::operator||;
 using engine::Time;
 
 namespace {
@@ -55,6 +57,13 @@ void forget_served(const ReadTransaction& view, const std::string& tenant, const
     }
     return true;
   });
+}
+
+/// A server that does not answer does not hold up the end.
+asio::awaitable<void> until_stopped(const bool& stopped, Clocks& clocks) {
+  while (!stopped) {
+    co_await clocks.sleep_for(kInterval);
+  }
 }
 
 }  // namespace
@@ -109,9 +118,30 @@ asio::awaitable<void> Runner::Impl::maintain_once() {
   }
 }
 
+/// A row that is missing is looked for again at the next turn, before the next sample.
+asio::awaitable<void> Runner::Impl::look_back() {
+  if (options.read_back_interval <= std::chrono::milliseconds::zero()) {
+    co_return;
+  }
+  const bool sample = clocks.steady_now() >= next_read_back;
+  if (sample) {
+    next_read_back = clocks.steady_now() + options.read_back_interval;
+  }
+  for (auto& [name, part] : sinks) {
+    const PumpStatus status = part.pump->status();
+    const bool reads = status.health && status.health->reachable && status.health->capabilities.can_read_back;
+    // A log of lines keeps what it took.
+    if (reads && status.health->capabilities.overwrite != sinks::Overwrite::append_log) {
+      co_await (read_back.look(name, *part.sink, *part.pump, part.external_labels, sample) ||
+                until_stopped(stopped, clocks));
+    }
+  }
+}
+
 asio::awaitable<void> Runner::Impl::maintain() {
   while (!stopped) {
     co_await maintain_once();
+    co_await look_back();
     if (!stopped) {
       co_await clocks.sleep_for(kInterval);
     }

@@ -36,7 +36,8 @@ Runner::Impl::Impl(asio::any_io_executor on_loop, asio::thread_pool& on_pool, St
       registry(in_store, by_clocks, options.job_grace),
       scheduler(on_loop, by_clocks, registry, options.fetches_max,
                 [this](const Stream& stream) { return why_paused(stream); }),
-      backfills(backfill_parts(), options.backfill) {}
+      backfills(backfill_parts(), options.backfill),
+      read_back(in_store, by_clocks, metrics, options.tenant) {}
 
 std::string Runner::Impl::why_paused(const Stream& stream) const {
   if (store.fill() >= kStoreFillMax) {

@@ -36,6 +36,8 @@ struct RunnerOptions {
   std::chrono::milliseconds keep_ledger{std::chrono::hours{24 * 30}};
   std::chrono::milliseconds keep_dead_letters{std::chrono::hours{24 * 7}};
   std::uint64_t dead_letter_bytes_max = 1ull << 30;
+  /// Between two samples of acknowledged rows that sinks are asked for again; 0: never.
+  std::chrono::milliseconds read_back_interval{300'000};
   BackfillOptions backfill = {};
 };
 

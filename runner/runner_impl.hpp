@@ -12,6 +12,7 @@
 
 #include "runner/backfill_lane.hpp"
 #include "runner/metrics.hpp"
+#include "runner/read_back_check.hpp"
 #include "runner/registry.hpp"
 #include "runner/runner.hpp"
 #include "runner/scheduler.hpp"
@@ -101,6 +102,7 @@ struct Runner::Impl final : Service, JobContext {
   // retention.cpp
   boost::asio::awaitable<void> maintain();
   boost::asio::awaitable<void> maintain_once();
+  boost::asio::awaitable<void> look_back();
 
   boost::asio::any_io_executor loop;
   boost::asio::thread_pool& pool;
@@ -113,6 +115,8 @@ struct Runner::Impl final : Service, JobContext {
   std::map<std::string, SinkPart> sinks;
   Scheduler scheduler;
   BackfillLane backfills;
+  ReadBackCheck read_back;
+  SteadyTime next_read_back{};
   bool stopped = false;
   std::size_t running = 0;  // pumps and maintenance at work
 };

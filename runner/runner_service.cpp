@@ -101,6 +101,9 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
     out.last_error =
         "counter output needs whole numbers up to 2^53: " + std::to_string(status->stats.rows_uncountable) +
         " rows or totals were not";
+  } else if (const std::string missing = read_back.error_of(job.id); !missing.empty()) {
+    out.state = JobState::failing;
+    out.last_error = missing;
   } else {
     out.state = status->answered ? JobState::running : JobState::starting;
   }

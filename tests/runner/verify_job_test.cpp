@@ -121,6 +121,28 @@ TEST_F(VerifyJob, SaysWhichSinksCannotBeRead) {
   EXPECT_EQ(report.compared, 0u);
 }
 
+JobStatus status_of(RunnerRig& rig, const std::string& job) {
+  return rig.service().job_status(*rig.service().find_job("default", job));
+}
+
+TEST_F(VerifyJob, ASinkThatDropsWhatItAcknowledgedMakesTheJobFailUntilItKeepsItAgain) {
+  rig.pass(15min, 15s);
+  EXPECT_EQ(status_of(rig, job).last_error, "");
+  rig.sink.drops = true;
+  rig.pass(20min, 15s);
+  const JobStatus failing = status_of(rig, job);
+  EXPECT_EQ(failing.state, JobState::failing);
+  EXPECT_NE(failing.last_error.find("requests_total{z="), std::string::npos) << failing.last_error;
+  EXPECT_NE(failing.last_error.find("sink memory"), std::string::npos);
+  EXPECT_NE(
+      rig.service().metrics_text().find(R"(settle_read_back_rows_total{outcome="missing",sink="memory"})"),
+      std::string::npos);
+  rig.sink.drops = false;
+  rig.sink.rows.insert(rig.sink.rows.end(), rig.sink.dropped.begin(), rig.sink.dropped.end());
+  rig.pass(10min, 15s);
+  EXPECT_EQ(status_of(rig, job).last_error, "");
+}
+
 TEST_F(VerifyJob, KnowsNoUnknownJob) {
   const auto report = rig.verify("nobody", {kNoon - 1h, kNoon + 1h});
   ASSERT_FALSE(report);

@@ -53,7 +53,8 @@ class MemorySink final : public sinks::Sink {
     sinks::PushOutcome outcome;
     outcome.verdict = memory_.verdict;
     if (outcome.verdict == sinks::PushVerdict::accepted) {
-      memory_.rows.insert(memory_.rows.end(), rows.begin(), rows.end());
+      std::vector<sinks::Row>& to = memory_.drops ? memory_.dropped : memory_.rows;
+      to.insert(to.end(), rows.begin(), rows.end());
     }
     co_return outcome;
   }

@@ -30,6 +30,8 @@ struct SinkMemory {
   sinks::PushVerdict verdict = sinks::PushVerdict::accepted;
   bool can_read_back = false;
   bool takes_stale_markers = false;
+  bool drops = false;  // says accepted, and keeps nothing
+  std::vector<sinks::Row> dropped;
   std::vector<sinks::Row> rows;  // in the order of arrival
 };
 
