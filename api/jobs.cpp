@@ -43,6 +43,28 @@ void write_spec(JsonWriter& out, const runner::JobSpec& spec) {
   out.end_array().member("record", spec.record).member("labels", spec.labels);
 }
 
+void write_share(JsonWriter& out, const char* name, double share) {
+  out.member(name, engine::Value::number(share));
+}
+
+void write_finality(JsonWriter& out, const runner::FinalityStatus& finality) {
+  const engine::FinalityView& learned = finality.learned;
+  out.key("finality_status").begin_object();
+  out.member("corrected", finality.corrected).member("held_back", finality.held_back);
+  out.member("forced", finality.forced);
+  if (finality.error_target) {
+    write_share(out, "error_target", *finality.error_target);
+    write_share(out, "error_level", learned.error_level);
+    out.text_or_null("settling_age",
+                     learned.settling_age ? engine::format_duration(*learned.settling_age) : "");
+    out.member("windows", std::uint64_t{learned.windows});
+    out.member("judged", learned.judged).member("wrong", learned.wrong);
+    out.member("rechecked", learned.rechecked).member("rechecked_wrong", learned.rechecked_wrong);
+    write_share(out, "late_share", learned.late_share);
+  }
+  out.end_object();
+}
+
 void write_status(JsonWriter& out, const runner::JobStatus& status) {
   out.member("state", job_state_text(status.state));
   out.text_or_null("last_error", status.last_error).member("last_error_at", status.last_error_at);
@@ -54,6 +76,10 @@ void write_status(JsonWriter& out, const runner::JobStatus& status) {
   out.member("live_from", status.live_from).member("samples", status.samples);
   out.member("unpropagated", engine::Value::number(status.unpropagated));
   out.member("gaps_open", status.gaps_open);
+  out.key("warnings").begin_array();
+  for (const std::string& warning : status.warnings) out.text(warning);
+  out.end_array();
+  write_finality(out, status.finality);
 }
 
 void write_job(JsonWriter& out, const Job& job, const runner::JobStatus& status) {

@@ -44,6 +44,7 @@ void write_revision(JsonWriter& out, const runner::Revision& revision) {
   out.begin_object().member("job_id", revision.job_id).member("series", revision.series);
   out.member("timestamp", revision.timestamp).member("bucket", sample.bucket);
   out.member("value", sample.value).member("revision", sample.revision);
+  if (sample.replaced) out.member("replaced", *sample.replaced);
   out.member("reason", reason_text(sample.reason)).member("age", engine::format_duration(sample.age));
   out.member("evidence_polls", sample.evidence_polls).member("policy", revision.policy).end_object();
 }

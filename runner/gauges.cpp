@@ -47,7 +47,7 @@ void add_jobs(std::vector<MetricFamily>& out, const std::vector<JobGauges>& jobs
   Family series{"settle_job_series", "Series the job's stream knows."};
   Family samples{"settle_job_samples_total", "Samples emitted for the job since start.", MetricType::Counter};
   Family unpropagated{"settle_job_unpropagated",
-                      "Sum over sealed cells of last observed minus last emitted: what `hold` kept back."};
+                      "Sum of last observed minus last emitted of what is closed: what was held back."};
   Family gaps{"settle_job_gaps_open", "Ranges the live lane gave up and nothing has filled."};
   Family failing{"settle_job_failing", "1 while the job's last tick failed or its limits refuse series."};
   std::map<std::string, std::size_t> states;
@@ -102,12 +102,50 @@ void add_sinks(std::vector<MetricFamily>& out, const std::vector<PumpStatus>& si
   }
 }
 
+void add_finality(std::vector<MetricFamily>& out, const std::vector<JobGauges>& jobs, std::size_t jobs_max) {
+  Family corrected{"settle_job_corrected_total", "Corrections emitted.", MetricType::Counter};
+  Family held{"settle_job_held_back_total", "Corrections that were not sent.", MetricType::Counter};
+  Family forced{"settle_job_forced_total", "Cells emitted because they were older than ttl.",
+                MetricType::Counter};
+  Family judged{"settle_job_judged_total", "Sealed cells that were final by the policy.",
+                MetricType::Counter};
+  Family wrong{"settle_job_wrong_total", "Of those, the ones whose first final value was not the last.",
+               MetricType::Counter};
+  Family target{"settle_job_error_target", "The share of wrong cells that a learned finality aims at."};
+  Family level{"settle_job_error_level", "The share it allows for at the moment, so that the target is met."};
+  Family age{"settle_job_settling_age_seconds", "Age at which it now takes most cells as final."};
+  Family late{"settle_job_late_share", "Share of cells that still change in the last fifth of watch."};
+  for (std::size_t i = 0; i < std::min(jobs.size(), jobs_max); ++i) {
+    const JobStatus& status = jobs[i].status;
+    const FinalityStatus& finality = status.finality;
+    const LabelPairs labels{{"job", jobs[i].job->id}, {"store_path", jobs[i].job->spec.store_path}};
+    corrected.add(static_cast<double>(finality.corrected), labels);
+    held.add(static_cast<double>(finality.held_back), labels);
+    forced.add(static_cast<double>(finality.forced), labels);
+    judged.add(static_cast<double>(finality.learned.judged), labels);
+    wrong.add(static_cast<double>(finality.learned.wrong), labels);
+    if (!finality.error_target) {
+      continue;
+    }
+    target.add(*finality.error_target, labels);
+    level.add(finality.learned.error_level, labels);
+    late.add(finality.learned.late_share, labels);
+    if (finality.learned.settling_age) {
+      age.add(seconds(*finality.learned.settling_age), labels);
+    }
+  }
+  for (Family* family : {&corrected, &held, &forced, &judged, &wrong, &target, &level, &age, &late}) {
+    out.push_back(std::move(*family).take());
+  }
+}
+
 }  // namespace
 
 std::vector<MetricFamily> gauge_families(const std::vector<JobGauges>& jobs, std::size_t jobs_max,
                                          const std::vector<PumpStatus>& sinks, const StoreStat& store) {
   std::vector<MetricFamily> out;
   add_jobs(out, jobs, jobs_max);
+  add_finality(out, jobs, jobs_max);
   add_sinks(out, sinks);
   Family used{"settle_store_bytes", "Bytes the store uses of store.max_bytes."};
   used.add(static_cast<double>(store.bytes_used));

@@ -74,6 +74,7 @@ void read_finality(JsonRequest& in, JobSpec& spec) {
     if (!policy) return;
     spec.engine.finality = *policy;
   }
+  if (!in.given("finality")) spec.engine.finality = engine::Learned{};
   if (!in.given(kTarget) && !in.given(kTolerance)) return;
   const char* field = in.given(kTarget) ? kTarget : kTolerance;
   engine::Learned learned;

@@ -150,13 +150,13 @@ struct Registry::Impl {
   }
 
   /// Commits the draft and makes it the state; only then anybody hears of it. The caller has the turn.
-  asio::awaitable<std::optional<Refusal>> commit(RegistryDraft draft) {
-    if (draft.empty()) co_return std::nullopt;
-    WriteBatch batch = draft.batch();
+  asio::awaitable<Outcome<Committed>> commit(RegistryDraft draft, WriteBatch more = {}) {
+    if (draft.empty()) co_return Committed{};
+    WriteBatch batch = draft.batch(std::move(more));
     const auto committed = co_await store.commit(std::move(batch));
     if (!committed) co_return unavailable(committed.error());
     tell(std::move(draft).apply(state));
-    co_return std::nullopt;
+    co_return *committed;
   }
 };
 
@@ -208,8 +208,8 @@ asio::awaitable<Outcome<Added>> Registry::add(std::string tenant, JobSpec spec, 
   RegistryDraft draft = impl_->draft();
   auto added = draft.add(tenant, std::move(spec), origin, replace);
   if (!added) co_return added.refusal();
-  auto refusal = co_await impl_->commit(std::move(draft));
-  if (refusal) co_return *std::move(refusal);
+  const auto done = co_await impl_->commit(std::move(draft));
+  if (!done) co_return done.refusal();
   co_return *std::move(added);
 }
 
@@ -218,9 +218,27 @@ asio::awaitable<Outcome<bool>> Registry::remove(std::string tenant, std::string 
   RegistryDraft draft = impl_->draft();
   auto removed = draft.remove(tenant, id, by);
   if (!removed) co_return removed.refusal();
-  auto refusal = co_await impl_->commit(std::move(draft));
-  if (refusal) co_return *std::move(refusal);
+  const auto done = co_await impl_->commit(std::move(draft));
+  if (!done) co_return done.refusal();
   co_return true;
+}
+
+asio::awaitable<Outcome<Committed>> Registry::remove_with(std::string tenant, std::string id,
+                                                          std::string stream_record, WriteBatch more) {
+  const Turns::Turn turn = co_await impl_->turns.take();
+  RegistryDraft draft = impl_->draft();
+  const Job* held = impl_->state.job({tenant, id});
+  const Stream* stream = held == nullptr ? nullptr : impl_->state.stream({tenant, held->stream_id});
+  const bool same = stream == nullptr || stream->record == stream_record;
+  if (!same) {
+    co_return Refusal{.kind = Refusal::Kind::conflict,
+                      .field = kStreamChanged,
+                      .detail = "the jobs of the stream changed meanwhile",
+                      .job_id = {}};
+  }
+  auto removed = draft.remove(tenant, id, Origin::api);
+  if (!removed) co_return removed.refusal();
+  co_return co_await impl_->commit(std::move(draft), std::move(more));
 }
 
 asio::awaitable<Outcome<std::vector<std::string>>> Registry::reconcile(std::string tenant,
@@ -229,8 +247,8 @@ asio::awaitable<Outcome<std::vector<std::string>>> Registry::reconcile(std::stri
   RegistryDraft draft = impl_->draft();
   auto lines = draft.reconcile(tenant, std::move(specs));
   if (!lines) co_return lines.refusal();
-  auto refusal = co_await impl_->commit(std::move(draft));
-  if (refusal) co_return *std::move(refusal);
+  const auto done = co_await impl_->commit(std::move(draft));
+  if (!done) co_return done.refusal();
   co_return *std::move(lines);
 }
 

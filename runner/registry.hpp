@@ -48,6 +48,8 @@ struct Added {
   std::string replaces;  // job id
 };
 
+inline constexpr const char* kStreamChanged = "stream";
+
 /// Where a list goes on after this job; opaque to whoever asks for the list.
 [[nodiscard]] std::string list_cursor(const Job& job);
 [[nodiscard]] bool is_list_cursor(std::string_view text);
@@ -64,6 +66,10 @@ class Registry {
   boost::asio::awaitable<Outcome<Added>> add(std::string tenant, JobSpec spec, Origin origin, bool replace);
   /// `not_found`, or `conflict` for a job of the configuration (unless `by` is config).
   boost::asio::awaitable<Outcome<bool>> remove(std::string tenant, std::string id, Origin by);
+  /// As remove by api, with more in the same commit. A conflict with the field kStreamChanged: the record of
+  /// the job's stream is another one by now.
+  boost::asio::awaitable<Outcome<Committed>> remove_with(std::string tenant, std::string id,
+                                                         std::string stream_record, WriteBatch more);
   /// Makes the jobs of the configuration equal to `specs`; touches no other and no unchanged one. Returns
   /// what was added, removed and left, one line each.
   boost::asio::awaitable<Outcome<std::vector<std::string>>> reconcile(std::string tenant,

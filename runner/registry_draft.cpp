@@ -302,8 +302,7 @@ Outcome<std::vector<std::string>> RegistryDraft::reconcile(const std::string& te
   return lines;
 }
 
-WriteBatch RegistryDraft::batch() const {
-  WriteBatch batch;
+WriteBatch RegistryDraft::batch(WriteBatch batch) const {
   for (const auto& [key, drafted] : jobs_) {
     const std::string store_key = key_of(key.first, key.second);
     const bool known = state_.job(key) != nullptr;

@@ -71,7 +71,8 @@ class RegistryDraft {
                                                             std::vector<JobSpec> specs);
 
   /// Every stream that is touched is required to be as it was.
-  [[nodiscard]] WriteBatch batch() const;
+  /// After what `batch` holds already.
+  [[nodiscard]] WriteBatch batch(WriteBatch batch = {}) const;
   [[nodiscard]] bool empty() const { return jobs_.empty(); }
   /// Makes the state what the draft says; returns the streams that were touched.
   std::vector<Key> apply(RegistryState& state) &&;

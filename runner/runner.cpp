@@ -112,6 +112,7 @@ void Runner::Impl::start_stream(const Stream& stream, engine::Engine engine, Str
       .registry = registry,
       .clocks = clocks,
       .metrics = metrics,
+      .finality = finality_metrics,
       .pool = pool,
       .committed = [this](const std::string& name, std::uint64_t rows) { committed(name, rows); },
       .gaps_added = [this](const std::string& tenant,

@@ -85,6 +85,8 @@ struct Runner::Impl final : Service, JobContext {
   [[nodiscard]] std::size_t series_max() const override { return options.series_max; }
   [[nodiscard]] std::size_t open_cells_max() const override { return options.open_cells_max; }
 
+  [[nodiscard]] std::vector<std::string> marked_sinks(const JobSpec& spec) const;
+
   // runner.cpp
   [[nodiscard]] std::string why_paused(const Stream& stream) const;
   void stream_changed(const Stream& stream);
@@ -110,6 +112,7 @@ struct Runner::Impl final : Service, JobContext {
   Clocks& clocks;
   RunnerOptions options;
   Metrics metrics;
+  FinalityMetrics finality_metrics{metrics};
   Registry registry;
   std::map<std::string, SourcePart> sources;
   std::map<std::string, SinkPart> sinks;

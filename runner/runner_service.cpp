@@ -6,11 +6,12 @@
 
 #include "runner/backfill_gauges.hpp"
 #include "runner/dead_letter.hpp"
+#include "runner/finality_status.hpp"
 #include "runner/gauges.hpp"
 #include "runner/keys.hpp"
 #include "runner/ledger.hpp"
+#include "runner/revisions.hpp"
 #include "runner/runner_impl.hpp"
-#include "runner/series_names.hpp"
 
 namespace settle::runner {
 
@@ -19,8 +20,6 @@ using engine::Time;
 
 namespace {
 
-// A read transaction pins pages: no longer than this, then the answer is what was found.
-constexpr std::chrono::milliseconds kScanMax{100};
 constexpr std::size_t kJobsListed = 1'000'000;
 
 }  // namespace
@@ -34,12 +33,35 @@ asio::awaitable<Outcome<Added>> Runner::Impl::add_job(std::string tenant, std::s
   co_return co_await registry.add(std::move(tenant), std::move(checked), Origin::api, replace);
 }
 
+/// Sinks of the job that take stale markers.
+std::vector<std::string> Runner::Impl::marked_sinks(const JobSpec& spec) const {
+  std::vector<std::string> marked;
+  for (const std::string& name : spec.sinks) {
+    const auto found = sinks.find(name);
+    if (found == sinks.end()) {
+      continue;
+    }
+    const PumpStatus status = found->second.pump->status();
+    const bool checked = status.health && status.health->reachable;
+    const sinks::Capabilities can =
+        checked ? status.health->capabilities : found->second.sink->capabilities();
+    if (can.takes_stale_markers) {
+      marked.push_back(name);
+    }
+  }
+  return marked;
+}
+
 asio::awaitable<Outcome<bool>> Runner::Impl::remove_job(std::string tenant, std::string id, bool flush) {
-  if (flush) {  // ignored, it would lose what the caller wanted to keep
-    co_return Refusal{.kind = Refusal::Kind::invalid,
-                      .field = "flush",
-                      .detail = "is not supported yet; leave it out",
-                      .job_id = {}};
+  const Job* job = registry.find(tenant, id);
+  std::shared_ptr<StreamRunner> runner;
+  StreamRunner::Parting parting{.flush = flush, .marked_sinks = {}};
+  if (job != nullptr) {
+    parting.marked_sinks = marked_sinks(job->spec);
+    runner = scheduler.share({tenant, job->stream_id});
+  }
+  if (runner && (flush || !parting.marked_sinks.empty())) {
+    co_return co_await runner->part(registry, std::move(id), std::move(parting));
   }
   co_return co_await registry.remove(std::move(tenant), std::move(id), Origin::api);
 }
@@ -69,6 +91,7 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   out.frontier = status->frontier;
   out.live_from = status->live_from;
   out.unpropagated = status->stats.unpropagated;
+  read_finality_status(job, *status, out);
   const GapCounts gaps = backfills.gap_counts(job);
   for (const auto& [state, count] : gaps.by_state) {
     const bool is_open = state == GapState::open || state == GapState::scheduled;
@@ -174,41 +197,9 @@ std::vector<DeadLetter> Runner::Impl::dead_letters(const std::string& tenant, co
 Revisions Runner::Impl::revisions(const std::string& tenant, const std::string& job_id,
                                   const std::string& series, engine::TimeRange timestamps,
                                   std::size_t limit) const {
-  Revisions page;
-  std::vector<Revision>& found = page.found;
-  const ReadTransaction view = store.read();
-  const SteadyTime until = clocks.steady_now() + kScanMax;
-  view.scan(Table::ledger, {}, {}, [&](std::string_view key, std::string_view value) {
-    if (key.substr(8).substr(0, tenant.size() + 1 + job_id.size() + 1) != key_of(tenant, job_id)) {
-      page.cut = clocks.steady_now() >= until;
-      return !page.cut;
-    }
-    const engine::Result<LedgerBlock> block = decode_block(value);
-    if (!block) {
-      return true;
-    }
-    for (const engine::Sample& sample : block->samples) {
-      const Time stamp = sample.bucket + block->stamp_offset;
-      if (!timestamps.contains(stamp) || found.size() >= limit) {
-        continue;
-      }
-      const auto name = series_text_of(view, tenant, block->stream_id, sample.series);
-      if (!name) {
-        continue;
-      }
-      std::string output = output_series(*name, block->record, block->labels);
-      if (series.empty() || output == series) {
-        found.push_back({.job_id = job_id,
-                         .series = std::move(output),
-                         .timestamp = stamp,
-                         .sample = sample,
-                         .policy = block->policy});
-      }
-    }
-    page.cut = found.size() < limit && clocks.steady_now() >= until;
-    return found.size() < limit && !page.cut;
-  });
-  return page;
+  const RevisionQuery query{
+      .tenant = tenant, .job_id = job_id, .series = series, .timestamps = timestamps, .limit = limit};
+  return find_revisions(store, query, clocks);
 }
 
 std::string Runner::Impl::not_ready() const {

@@ -92,6 +92,11 @@ StreamRunner* Scheduler::find(const StreamKey& key) const {
   return found == entries_.end() ? nullptr : found->second.runner.get();
 }
 
+std::shared_ptr<StreamRunner> Scheduler::share(const StreamKey& key) const {
+  const auto found = entries_.find(key);
+  return found == entries_.end() ? nullptr : found->second.runner;
+}
+
 std::optional<Time> Scheduler::next_tick(const StreamKey& key) const {
   const auto found = entries_.find(key);
   return found == entries_.end() ? std::nullopt : found->second.next;

@@ -38,6 +38,8 @@ class Scheduler {
 
   [[nodiscard]] std::vector<StreamKey> keys() const;
   [[nodiscard]] StreamRunner* find(const StreamKey& key) const;
+  /// To be kept across a co_await: the stream may be dropped meanwhile.
+  [[nodiscard]] std::shared_ptr<StreamRunner> share(const StreamKey& key) const;
   [[nodiscard]] std::optional<engine::Time> next_tick(
       const StreamKey& key) const;  // none: it rests or failed
   [[nodiscard]] std::string paused(const StreamKey& key) const;
@@ -51,7 +53,7 @@ class Scheduler {
 
  private:
   struct Entry {
-    std::unique_ptr<StreamRunner> runner;
+    std::shared_ptr<StreamRunner> runner;
     engine::Duration interval{};
     engine::Duration phase{};
     std::optional<engine::Time> next;  // none: not scheduled

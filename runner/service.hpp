@@ -24,6 +24,16 @@ namespace settle::runner {
 enum class JobState : std::uint8_t { starting, running, limited, paused, failing, expired };
 [[nodiscard]] std::string_view job_state_text(JobState state);
 
+/// How a job's stream settles: what is open and final, and how often final was wrong. Counts are since the
+/// stream was made.
+struct FinalityStatus {
+  engine::FinalityView learned;
+  std::optional<double> error_target;  // of a learned finality
+  std::uint64_t corrected = 0;         // samples with reason correction
+  std::uint64_t held_back = 0;         // corrections that were not sent
+  std::uint64_t forced = 0;            // samples with reason ttl
+};
+
 struct JobStatus {
   JobState state = JobState::starting;
   std::string last_error;  // "" : the last tick was fine
@@ -37,6 +47,8 @@ struct JobStatus {
   std::uint64_t samples = 0;  // emitted since start
   double unpropagated = 0;
   std::uint64_t gaps_open = 0;
+  FinalityStatus finality;
+  std::vector<std::string> warnings;  // what works and could be better, a sentence each
 };
 
 struct ResultPoint {

@@ -8,19 +8,13 @@
 
 #include <spdlog/spdlog.h>
 
-#include "engine/plan/schedule.hpp"
 #include "runner/gaps.hpp"
-#include "runner/inheritance.hpp"
 #include "runner/keys.hpp"
 #include "runner/ledger.hpp"
 #include "runner/pool.hpp"
-#include "runner/stale_markers.hpp"
+#include "runner/stream_runner_impl.hpp"
 
 namespace settle::runner {
-
-namespace asio = boost::asio;
-using engine::Sample;
-using engine::Time;
 
 namespace {
 
@@ -31,70 +25,7 @@ constexpr int kRebuildsMax = 5;
 // What a configured `timeout` may ask for; the source's own is what usually counts.
 constexpr std::chrono::milliseconds kFetchMax = std::chrono::hours{1};
 
-struct Instant {
-  Time source;
-  Time wall;
-};
-
-/// Everything a tick gave out that is not yet durable.
-struct Pending {
-  WriteBatch base;              // the engine's changes, gaps, source time
-  std::vector<Sample> samples;  // of this tick
-  /// All that the live cells ever emitted, for outputs that are new on this stream; none: there was none
-  /// such.
-  std::optional<std::vector<Sample>> emitted;
-  Time served_from{};  // the first bucket of which `emitted` is everything
-  std::uint64_t gaps = 0;
-  StreamStatus status;
-  EndedSeries ended;
-};
-
-struct Built {
-  WriteBatch batch;
-  std::map<std::string, std::uint64_t> rows_by_sink;
-  std::map<std::string, std::uint64_t> samples_by_job;
-  std::vector<std::string> outputs;  // served from now on
-};
-
 }  // namespace
-
-struct StreamRunner::Impl {
-  Parts parts;
-  std::shared_ptr<fetchers::Fetcher> fetcher;
-  std::string tenant;
-  std::string stream_id;
-  engine::Engine engine;
-  StreamLog log;
-  StreamStatus status;
-  std::set<std::string> served;  // output identities
-  Inheritance inherited = {};
-  bool inheritance_unread = false;
-  std::optional<Pending> pending;
-  std::optional<Time> ends_known_until = {};  // as of EndedSeries; none too while no sink takes markers
-
-  const Stream* stream() const {
-    const Stream* found = parts.registry.find_stream(tenant, stream_id);
-    return found != nullptr && !found->job_ids.empty() ? found : nullptr;
-  }
-  std::vector<const Job*> jobs(const Stream& of) const;
-  bool has_new_output(const Stream& of) const;
-  engine::LivePlan plan(const Stream& of, Time now) const;
-  void note_error(std::string what);
-  void note_fetched(const fetchers::FetchResult& fetched);
-  Pending digest(const fetchers::FetchResult& fetched, const engine::LivePlan& plan, const Instant& now,
-                 bool with_emitted, bool with_ends);
-  void inherit(const Stream& of, const Instant& now);
-  void forget_inheritance(Pending& out);
-  void look_for_ends(Time now, Pending& out);
-  void give_up(Time before, Time now, Pending& pending);
-  void note_gap(engine::Gap gap, Time now, Pending& pending);
-  std::vector<std::string> left_out(const fetchers::FetchResult& fetched) const;
-  void give_up_left_out(const std::vector<std::string>& scopes, Time from, Time now, Pending& pending);
-  Built build(const Stream& of) const;
-  void publish(const Built& built, const Committed& committed);
-  asio::awaitable<void> commit();
-  asio::awaitable<void> poll();
-};
 
 std::vector<const Job*> StreamRunner::Impl::jobs(const Stream& of) const {
   std::vector<const Job*> found;
@@ -219,16 +150,16 @@ void StreamRunner::Impl::look_for_ends(Time now, Pending& out) {
 }
 
 /// Runs in the pool: nobody else touches the engine or the log meanwhile.
-Pending StreamRunner::Impl::digest(const fetchers::FetchResult& fetched, const engine::LivePlan& live,
-                                   const Instant& at, bool with_emitted, bool with_ends) {
-  const Time now = at.source;
+Pending StreamRunner::Impl::digest(const Polled& polled, bool with_emitted, bool with_ends) {
+  const fetchers::FetchResult& fetched = polled.fetched;
+  const Time now = polled.at.source;
   Pending out;
   forget_inheritance(out);  // before this tick moves the boundary: its own samples still need it
   out.status = status;
   const Time owned_from = engine.live_from();
-  if (live.release_before) {
+  if (polled.live.release_before) {
     const std::vector<std::string> scopes = left_out(fetched);
-    give_up(*live.release_before, now, out);
+    give_up(*polled.live.release_before, now, out);
     give_up_left_out(scopes, owned_from, now, out);
   }
   const Time from = engine.live_from();
@@ -237,6 +168,9 @@ Pending StreamRunner::Impl::digest(const fetchers::FetchResult& fetched, const e
   const std::vector<Sample> closed = engine.expire(now);
   out.samples.insert(out.samples.end(), closed.begin(), closed.end());
   give_up_left_out(scopes, from, now, out);
+  if (polled.again && !polled.again_answer.scopes.empty()) {
+    engine.recheck(polled.again_answer, now);
+  }
   if (with_emitted) {
     out.emitted = emitted_samples(engine, now);
     out.served_from = engine.live_from();
@@ -252,7 +186,7 @@ Pending StreamRunner::Impl::digest(const fetchers::FetchResult& fetched, const e
     look_for_ends(now, out);
   }
   read_engine(out.status, engine);
-  const engine::Result<std::size_t> drained = log.drain(parts.store, engine, at.wall, out.base);
+  const engine::Result<std::size_t> drained = log.drain(parts.store, engine, polled.at.wall, out.base);
   if (!drained) {
     throw std::runtime_error("the stream's log is damaged: " + drained.error().detail);
   }
@@ -260,47 +194,58 @@ Pending StreamRunner::Impl::digest(const fetchers::FetchResult& fetched, const e
   return out;
 }
 
+LedgerBlock StreamRunner::Impl::block_of(const Job& job) const {
+  const JobSpec& spec = job.spec;
+  const engine::EngineOptions& options = engine.options();
+  return {.tenant = tenant,
+          .job_id = job.id,
+          .stream_id = stream_id,
+          .policy = engine::format_finality(options.finality),
+          .record = spec.record,
+          .labels = spec.labels,
+          .sinks = spec.sinks,
+          .stamp_offset = spec.timestamp == Stamp::end ? options.granularity : engine::Duration::zero(),
+          .corrections = options.corrections,
+          .samples = {}};
+}
+
+/// What of the samples is the job's, for each of its sinks.
+void StreamRunner::Impl::append(Built& built, const Job& job, std::vector<Sample> samples) const {
+  const JobSpec& spec = job.spec;
+  const engine::Duration granularity = engine.options().granularity;
+  LedgerBlock block = block_of(job);
+  if (spec.valid_until) {
+    std::erase_if(samples,
+                  [&](const Sample& sample) { return sample.bucket + granularity > *spec.valid_until; });
+  }
+  built.samples_by_job[job.id] += samples.size();
+  for (Inheritance::Share& share : inherited.shares(job, std::move(samples), engine)) {
+    for (const std::string& sink : share.sinks) {
+      built.rows_by_sink[sink] += share.samples.size();
+    }
+    block.sinks = std::move(share.sinks);
+    block.samples = std::move(share.samples);
+    append_to_ledger(built.batch, block);
+  }
+}
+
 /// Per tick and output: a job sees the samples whose bucket ends before its valid_until.
 Built StreamRunner::Impl::build(const Stream& of) const {
   Built built{.batch = pending->base, .rows_by_sink = {}, .samples_by_job = {}, .outputs = {}};
   built.batch.require(Table::streams, key_of(tenant, stream_id), of.record);
-  const engine::Duration granularity = engine.options().granularity;
   for (const Job* job : jobs(of)) {
-    const JobSpec& spec = job->spec;
-    std::string output = output_identity(spec);
+    std::string output = output_identity(job->spec);
     const bool is_new = !served.contains(output);
     if (is_new && !pending->emitted) {
       continue;  // it came while this tick was under way: the next one gives it everything
     }
-    LedgerBlock block{.tenant = tenant,
-                      .job_id = job->id,
-                      .stream_id = stream_id,
-                      .policy = engine::format_finality(engine.options().finality),
-                      .record = spec.record,
-                      .labels = spec.labels,
-                      .sinks = spec.sinks,
-                      .stamp_offset = spec.timestamp == Stamp::end ? granularity : engine::Duration::zero(),
-                      .corrections = engine.options().corrections,
-                      .samples = is_new ? *pending->emitted : pending->samples};
-    if (spec.valid_until) {
-      std::erase_if(block.samples,
-                    [&](const Sample& sample) { return sample.bucket + granularity > *spec.valid_until; });
-    }
-    built.samples_by_job[job->id] = block.samples.size();
-    if (auto markers = markers_block(block, spec, pending->ended, parts.takes_stale_markers)) {
+    if (auto markers = markers_block(block_of(*job), job->spec, pending->ended, parts.takes_stale_markers)) {
       for (const std::string& sink : markers->sinks) {
         built.rows_by_sink[sink] += markers->samples.size();
       }
       append_to_ledger(built.batch, *std::move(markers));
     }
-    for (Inheritance::Share& share : inherited.shares(*job, std::move(block.samples), engine)) {
-      for (const std::string& sink : share.sinks) {
-        built.rows_by_sink[sink] += share.samples.size();
-      }
-      block.sinks = std::move(share.sinks);
-      block.samples = std::move(share.samples);
-      append_to_ledger(built.batch, block);
-    }
+    append(built, *job, is_new ? *pending->emitted : pending->samples);
     if (is_new) {
       built.batch.put(Table::meta, served_prefix(tenant, stream_id) + output,
                       served_value(job->id, pending->served_from));
@@ -317,7 +262,7 @@ void StreamRunner::Impl::publish(const Built& built, const Committed& committed)
   log.committed(committed.sequence);
   served.insert(built.outputs.begin(), built.outputs.end());
   for (const Sample& sample : pending->samples) {
-    parts.metrics.samples.Add({{"reason", std::string{engine::reason_text(sample.reason)}}}).Increment();
+    parts.finality.count(sample);
   }
   std::map<std::string, std::uint64_t> samples_by_job = std::move(status.samples_by_job);
   for (const auto& [job, count] : built.samples_by_job) {
@@ -374,14 +319,11 @@ asio::awaitable<void> StreamRunner::Impl::poll() {
   if (of == nullptr) {
     co_return;
   }
-  const Instant at{.source = parts.clocks.source_now(), .wall = parts.clocks.wall_now()};
-  const Time now = at.source;
-  const engine::LivePlan live = plan(*of, now);
-  const bool with_emitted = has_new_output(*of);
-  if (with_emitted || inheritance_unread) {
-    inherit(*of, at);
-  }
-  fetchers::FetchRequest request{.range = live.range,
+  Polled polled;
+  polled.at = {.source = parts.clocks.source_now(), .wall = parts.clocks.wall_now()};
+  const Time now = polled.at.source;
+  polled.live = plan(*of, now);
+  fetchers::FetchRequest request{.range = polled.live.range,
                                  .granularity = engine.options().granularity,
                                  .selector = of->selector,
                                  .now = now,
@@ -391,26 +333,54 @@ asio::awaitable<void> StreamRunner::Impl::poll() {
     note_error("source " + of->source + " is not configured any more");
     co_return;
   }
-  fetchers::FetchResult fetched;
-  if (!live.range.empty()) {
-    fetched = co_await source->fetch(std::move(request));
-    note_fetched(fetched);
+  if (!polled.live.range.empty()) {
+    engine::Selector selector = of->selector;
+    polled.fetched = co_await source->fetch(std::move(request));
+    note_fetched(polled.fetched);
+    co_await fetch_again(&polled, source, std::move(selector));
   }
   status.last_tick = now;
-  status.answered = status.answered || !fetched.answer.scopes.empty();
-  if (fetched.answer.scopes.empty() && !with_emitted) {
+  status.answered = status.answered || !polled.fetched.answer.scopes.empty();
+  const Turns::Turn turn = co_await turns.take();
+  of = stream();
+  if (of == nullptr) {
+    co_return;  // its last job went while the source was at work
+  }
+  const bool with_emitted = has_new_output(*of);
+  if (with_emitted || inheritance_unread) {
+    inherit(*of, polled.at);
+  }
+  if (polled.fetched.answer.scopes.empty() && !with_emitted) {
     co_return;  // what is too old is given up when the source is back: as one gap, not one for each poll
   }
   const std::vector<const Job*> of_stream = jobs(*of);
   const bool with_ends = std::any_of(of_stream.begin(), of_stream.end(), [this](const Job* job) {
     return tells_ends(job->spec, parts.takes_stale_markers);
   });
-  auto work = [this, &fetched, &live, &at, with_emitted, with_ends] {
-    return digest(fetched, live, at, with_emitted, with_ends);
-  };
+  auto work = [this, &polled, with_emitted, with_ends] { return digest(polled, with_emitted, with_ends); };
   Pending digested = co_await run_on(parts.pool, std::move(work));
   pending = std::move(digested);
   co_await commit();
+}
+
+/// One sealed bucket, when the engine wants to see what became of it. That the source has it no more, or does
+/// not answer, is no error of the tick.
+asio::awaitable<void> StreamRunner::Impl::fetch_again(Polled* polled,
+                                                      std::shared_ptr<fetchers::Fetcher> source,
+                                                      engine::Selector selector) {
+  const Time now = polled->at.source;
+  const engine::Duration granularity = engine.options().granularity;
+  polled->again = polled->fetched.answer.scopes.empty() ? std::nullopt : engine.recheck_due(now);
+  if (!polled->again) {
+    co_return;
+  }
+  fetchers::FetchRequest request{.range = {.from = *polled->again, .to = *polled->again + granularity},
+                                 .granularity = granularity,
+                                 .selector = std::move(selector),
+                                 .now = now,
+                                 .timeout = kFetchMax};
+  fetchers::FetchResult fetched = co_await source->fetch(std::move(request));
+  polled->again_answer = std::move(fetched.answer);
 }
 
 StreamRunner::StreamRunner(Parts parts, std::shared_ptr<fetchers::Fetcher> fetcher, std::string tenant,
@@ -445,12 +415,19 @@ asio::awaitable<void> StreamRunner::tick() {
   Impl& self = *impl_;
   const SteadyTime started = self.parts.clocks.steady_now();
   if (self.pending) {
-    co_await self.commit();
+    const Turns::Turn turn = co_await self.turns.take();
+    if (self.pending) {
+      co_await self.commit();
+    }
   } else {
     co_await self.poll();
   }
   const std::chrono::duration<double> took = self.parts.clocks.steady_now() - started;
   self.parts.metrics.job_duration_seconds.Observe(took.count());
+}
+
+asio::awaitable<Outcome<bool>> StreamRunner::part(Registry& registry, std::string job_id, Parting with) {
+  co_return co_await impl_->part(&registry, std::move(job_id), std::move(with));
 }
 
 void StreamRunner::use(std::shared_ptr<fetchers::Fetcher> fetcher) {

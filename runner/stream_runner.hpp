@@ -19,6 +19,7 @@
 #include "engine/stabilizer/engine.hpp"
 #include "fetchers/fetcher.hpp"
 #include "runner/clocks.hpp"
+#include "runner/finality_metrics.hpp"
 #include "runner/metrics.hpp"
 #include "runner/registry.hpp"
 #include "runner/store.hpp"
@@ -35,6 +36,7 @@ class StreamRunner {
     const Registry& registry;
     Clocks& clocks;
     Metrics& metrics;
+    FinalityMetrics& finality;
     boost::asio::thread_pool& pool;
     std::function<void(const std::string& sink, std::uint64_t rows)> committed;
     std::function<void(const std::string& tenant, const std::string& stream_id)> gaps_added;
@@ -48,6 +50,14 @@ class StreamRunner {
   /// One poll, or the commit that the last one still owes. Never runs twice at once. When it throws, the
   /// engine is in doubt: drop this runner and load the stream anew.
   boost::asio::awaitable<void> tick();
+  struct Parting {
+    bool flush = false;  // what is open goes out, as it is
+    /// Those that are told of each series that its newest sample was the last: a marker 1 ms after it.
+    std::vector<std::string> marked_sinks;
+  };
+  /// Removes the job from the registry and sends what is due at parting, in one commit. Other jobs of the
+  /// stream see nothing of it. Waits for the work on the engine that is under way, not for the source.
+  boost::asio::awaitable<Outcome<bool>> part(Registry& registry, std::string job_id, Parting with);
   void use(std::shared_ptr<fetchers::Fetcher> fetcher);
   [[nodiscard]] const StreamStatus& status() const;
 

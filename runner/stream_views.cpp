@@ -79,6 +79,7 @@ void read_engine(StreamStatus& status, const engine::Engine& engine) {
   status.live_from = engine.live_from();
   status.frontier = engine.frontier();
   status.stats = engine.stats();
+  status.finality = engine.finality_view();
   status.final_bucket = final_bucket_of(engine, status.final_bucket);
 }
 

@@ -43,6 +43,7 @@ struct StreamStatus {
   engine::Time live_from{};
   std::optional<engine::Time> frontier;
   engine::EngineStats stats;
+  engine::FinalityView finality;
   std::shared_ptr<const FinalBucket> final_bucket;
   std::map<std::string, std::uint64_t> samples_by_job;  // since start
 };

@@ -142,7 +142,7 @@ TEST_F(JobsApi, ShowsEverythingInForceAndHowTheJobIsDoing) {
       "next_tick": "2026-06-26T13:58:00Z", "frontier": null, "live_from": "2026-06-26T13:00:00Z",
       "samples": 18446744073709551615, "unpropagated": -0.5, "gaps_open": 0,
       "query": "m", "granularity": "1m", "source": "trace", "sketch_type": "scalar", "store_path": "p",
-      "valid_until": null, "finality": "consecutive:3", "watch": "30m", "ttl": "30m", "poll_interval": "1m",
+      "valid_until": null, "finality": "learned:0.01", "watch": "30m", "ttl": "30m", "poll_interval": "1m",
       "output": "gauge", "absent": "none", "timestamp": "start", "corrections": "hold",
       "sinks": ["log", "tsdb"], "record": "m", "labels": {"a": "b"}})");
   for (const auto& member : expected.as_object()) {

@@ -187,7 +187,7 @@ class Serve : public ::testing::Test {
 
 inline std::string job(const std::string& path, const std::string& watch = "50m") {
   return R"({"query":"m","granularity":"1m","source":"edge","sketch_type":"scalar","store_path":")" + path +
-         R"(","watch":")" + watch + "\"}";
+         R"(","finality":"consecutive:3","watch":")" + watch + "\"}";
 }
 
 }  // namespace settle::cli

@@ -98,14 +98,16 @@ TEST(Backfill, SendsOnlyWhatDiffersWhenForced) {
 
 TEST(Backfill, HoldsBackWhatAForcedReadFindsChanged) {
   std::uint64_t more = 0;
-  World world{[&](const fetchers::FetchRequest& request) {
-                fetchers::FetchResult said = settled(request);
-                for (engine::Observation& row : said.answer.scopes[0].rows) {
-                  row.value = Value::count(row.value.as_count() + more);
-                }
-                return said;
-              },
-              job_json("a/b", R"(,"poll_interval":"30s","watch":"10m","corrections":"hold")")};
+  World world{
+      [&](const fetchers::FetchRequest& request) {
+        fetchers::FetchResult said = settled(request);
+        for (engine::Observation& row : said.answer.scopes[0].rows) {
+          row.value = Value::count(row.value.as_count() + more);
+        }
+        return said;
+      },
+      job_json("a/b",
+               R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:3","corrections":"hold")")};
   ASSERT_TRUE(world.rig.backfill(world.id, range_json(kNoon - 3h, kNoon - 1h)));
   more = 1;
   const auto forced = world.rig.backfill(world.id, range_json(kNoon - 4h, kNoon - 1h, R"(,"force":true)"));
@@ -234,7 +236,9 @@ TEST(Backfill, GivesAJobThatJoinedLaterWhatWasBeforeIt) {
 TEST(Backfill, StopsAtValidUntil) {
   World world{
       settled,
-      job_json("a/b", R"(,"poll_interval":"30s","watch":"10m","valid_until":"2026-06-26T12:01:00Z")")};
+      job_json(
+          "a/b",
+          R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:3","valid_until":"2026-06-26T12:01:00Z")")};
   world.rig.pass(1h, 30s);
   const auto added = world.rig.backfill(world.id, range_json(kNoon - 1h, kNoon + 20min, R"(,"force":true)"));
   ASSERT_TRUE(added);

@@ -61,7 +61,7 @@ TEST(ParseJob, FillsInTheDefaultsOfTheDesign) {
   EXPECT_FALSE(spec->valid_until);
   engine::EngineOptions expected;
   expected.granularity = minutes{5};
-  expected.finality = engine::Consecutive{3};
+  expected.finality = engine::Learned{};
   expected.watch = expected.ttl = minutes{30};
   expected.corrections = engine::Corrections::repush;
   expected.liveness = engine::Liveness::frontier;

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
+#include "runner/finality_metrics.hpp"
 #include "runner/gauges.hpp"
 
 namespace settle::runner {
@@ -66,6 +67,7 @@ TEST(Metrics, EveryNameIsOneOfTheContractOrStartsWithSettle) {
 
 TEST(Metrics, TheDocumentListsExactlyTheNamesThatAreServed) {
   Metrics metrics;
+  const FinalityMetrics finality{metrics};
   metrics.rows_sent.Add(
       {{"sink", "s"}, {"outcome", "accepted"}});  // a family without series is not collected
   metrics.sink_requests.Add({{"sink", "s"}, {"outcome", "accepted"}});
@@ -79,6 +81,30 @@ TEST(Metrics, TheDocumentListsExactlyTheNamesThatAreServed) {
     if (line.rfind("| `", 0) == 0) listed.insert(line.substr(3, line.find('`', 3) - 3));
   }
   EXPECT_EQ(listed, served);
+}
+
+TEST(Metrics, ASampleCountsByReasonAgeAndTheSizeOfItsCorrection) {
+  Metrics metrics;
+  FinalityMetrics finality{metrics};
+  engine::Sample first;
+  first.revision = 1;
+  first.value = engine::Value::count(100);
+  first.age = std::chrono::minutes{2};
+  first.evidence_polls = 3;
+  engine::Sample second = first;
+  second.revision = 2;
+  second.reason = engine::Reason::correction;
+  second.replaced = first.value;
+  second.value = engine::Value::count(75);
+  second.age = std::chrono::minutes{9};
+  finality.count(first);
+  finality.count(second);
+  const auto all = metrics.registry.Collect();
+  const auto sum = [&](const char* name) { return family(all, name)->metric.at(0).histogram.sample_sum; };
+  EXPECT_EQ(sum("settle_final_age_seconds"), 120);
+  EXPECT_EQ(sum("settle_final_polls"), 3);
+  EXPECT_EQ(sum("settle_correction_lateness_seconds"), 540);
+  EXPECT_EQ(sum("settle_correction_size_ratio"), 0.25);
 }
 
 }  // namespace

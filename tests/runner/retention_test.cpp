@@ -39,7 +39,7 @@ TEST(Retention, DeletesOldLedgerBlocksThatEverySinkHas) {
   RunnerRig rig{kNoon, ones};
   rig.options.keep_ledger = 30min;
   rig.start();
-  ASSERT_TRUE(rig.post(job_json("a", R"(,"watch":"10m")")));
+  ASSERT_TRUE(rig.post(job_json("a", R"(,"watch":"10m","finality":"consecutive:3")")));
   rig.pass(3h, 30s);
   EXPECT_GT(rig.sink.rows.size(), 170u);
   EXPECT_GT(ledger_blocks(rig), 25u);
@@ -51,7 +51,7 @@ TEST(Retention, KeepsTheLedgerForASinkThatIsBehind) {
   rig.options.keep_ledger = 30min;
   rig.sink.verdict = sinks::PushVerdict::retry;
   rig.start();
-  ASSERT_TRUE(rig.post(job_json("a", R"(,"watch":"10m")")));
+  ASSERT_TRUE(rig.post(job_json("a", R"(,"watch":"10m","finality":"consecutive:3")")));
   rig.pass(3h, 30s);
   EXPECT_GT(ledger_blocks(rig), 160u);
   rig.sink.verdict = sinks::PushVerdict::accepted;

@@ -353,7 +353,7 @@ TEST(Runner, ChangesNothingWhenAReloadIsRefused) {
   expect_exact(rig, kNoon - 10min, kNoon + 10min);
   ASSERT_FALSE(rig.reload(down, {job_json("a/b")}));  // a path that another job holds
   // A stream that starts only now takes its source from where a reload puts it.
-  ASSERT_TRUE(rig.post(job_json("d", R"(,"record":"d","watch":"20m")")));
+  ASSERT_TRUE(rig.post(job_json("d", R"(,"record":"d","watch":"20m","finality":"consecutive:3")")));
   rig.pass(5min, 5s);
   for (const Job* job : rig.service().list_jobs("default", "", 2)) {
     EXPECT_EQ(rig.service().job_status(*job).state, JobState::running);

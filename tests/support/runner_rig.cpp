@@ -243,8 +243,8 @@ runner::Outcome<std::vector<std::string>> RunnerRig::reload_without_source() {
   return changed;
 }
 
-runner::Outcome<bool> RunnerRig::remove(const std::string& job_id) {
-  auto removed = parts_->wait_for(service().remove_job("default", job_id));
+runner::Outcome<bool> RunnerRig::remove(const std::string& job_id, bool flush) {
+  auto removed = parts_->wait_for(service().remove_job("default", job_id, flush));
   settle_down();
   return removed;
 }

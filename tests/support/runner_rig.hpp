@@ -54,7 +54,7 @@ class RunnerRig {
   /// As SIGHUP does, with another script for the source.
   [[nodiscard]] runner::Outcome<std::vector<std::string>> reload(const Script& script,
                                                                  std::vector<std::string> jobs);
-  [[nodiscard]] runner::Outcome<bool> remove(const std::string& job_id);
+  [[nodiscard]] runner::Outcome<bool> remove(const std::string& job_id, bool flush = false);
   [[nodiscard]] runner::Outcome<std::vector<std::string>> reload_without_source();
   /// Begun now, done while time passes: for what a script does in the middle of a poll.
   void remove_soon(const std::string& job_id);

@@ -1,0 +1,13 @@
+// runner/finality_status.hpp: how well a job's stream settles, and what its user should know of it.
+#pragma once
+
+#include "runner/job.hpp"
+#include "runner/service.hpp"
+#include "runner/stream_views.hpp"
+
+namespace settle::runner {
+
+/// Fills `finality` and `warnings`.
+void read_finality_status(const Job& job, const StreamStatus& status, JobStatus& out);
+
+}  // namespace settle::runner
