@@ -40,7 +40,8 @@ struct VerifyJob : ::testing::Test {
     rig.sink.can_read_back = true;
     rig.sink.overwrite = sinks::Overwrite::none;
     rig.start();
-    const auto added = rig.post(job_json("a", R"(,"watch":"10m","corrections":"hold")"));
+    const auto added =
+        rig.post(job_json("a", R"(,"watch":"10m","finality":"consecutive:3","corrections":"hold")"));
     EXPECT_TRUE(added);
     job = added ? added->job.id : "";
     rig.pass(30min, 15s);
@@ -103,7 +104,8 @@ TEST_F(VerifyJob, KnowsWhatWasSentBeforeARestart) {
 
 TEST_F(VerifyJob, WhatAFormerJobSentUnderTheSameSeriesIsNotExtra) {
   const std::size_t before = rig.sink.rows.size();
-  const auto other = rig.post(job_json("a", R"(,"watch":"20m","corrections":"hold")"), true);
+  const auto other =
+      rig.post(job_json("a", R"(,"watch":"20m","finality":"consecutive:3","corrections":"hold")"), true);
   ASSERT_TRUE(other);
   rig.pass(10min, 15s);
   ASSERT_GT(rig.sink.rows.size(), before);
