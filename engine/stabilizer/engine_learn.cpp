@@ -77,7 +77,8 @@ void Engine::State::join_late(Bucket& bucket, std::uint32_t at) {
   const Cell& cell = bucket.cells[at];
   one->judged = cell.has(Cell::kHasSettled) && !cell.has(Cell::kByTtl);
   one->first = cell.settled_bits();
-  if (learning->tolerance > 0) add_step(one->steps, Duration{}, Value::from_bits(cell.bits()).as_double());
+  if (learning->tolerance > 0)
+    add_step(one->steps, Duration{}, Value::from_bits(cell.bits()).as_double(), learning->tolerance);
 }
 
 /// After the evidence of an answer: how old the entries of the cells are that changed in it.
@@ -91,7 +92,7 @@ void Engine::State::age_panels() {
       const bool moved = entry.moving > entry.moving_before;
       one.age = moved ? entry.moving : entry.moving + Duration{1} + options.watch / kUnsettled;
       if (learning->tolerance > 0) {
-        add_step(one.steps, one.age, Value::from_bits(cell.bits()).as_double());
+        add_step(one.steps, one.age, Value::from_bits(cell.bits()).as_double(), learning->tolerance);
       }
     }
   }

@@ -14,8 +14,12 @@ std::uint64_t mix(std::uint64_t bits) {
   return bits ^ (bits >> 31U);
 }
 
-double span_of(const PanelStep& a, const PanelStep& b) {
-  return std::max(a.most, b.most) - std::min(a.least, b.least);
+/// The span of two neighbours, in parts of how far they are from `value`.
+double contrast(const PanelStep& a, const PanelStep& b, double value, double near) {
+  const double least = std::min(a.least, b.least);
+  const double most = std::max(a.most, b.most);
+  const double far = std::max({std::abs(least - value), std::abs(most - value), near});
+  return far > 0 ? (most - least) / far : 0;
 }
 
 }  // namespace
@@ -34,12 +38,15 @@ bool differs(Value::Bits value, Value::Bits last, double tolerance) {
   return differs(Value::from_bits(value).as_double(), Value::from_bits(last).as_double(), tolerance);
 }
 
-void add_step(std::vector<PanelStep>& steps, Duration age, double value) {
+void add_step(std::vector<PanelStep>& steps, Duration age, double value, double tolerance) {
   steps.push_back({.age = age, .least = value, .most = value});
   if (steps.size() <= kStepsMax) return;
+  const auto of = [&](std::size_t at) {
+    return contrast(steps[at], steps[at + 1], value, tolerance * std::abs(value));
+  };
   std::size_t best = 0;
   for (std::size_t at = 1; at + 1 < steps.size(); ++at) {
-    if (span_of(steps[at], steps[at + 1]) < span_of(steps[best], steps[best + 1])) best = at;
+    if (of(at) < of(best)) best = at;
   }
   steps[best].least = std::min(steps[best].least, steps[best + 1].least);
   steps[best].most = std::max(steps[best].most, steps[best + 1].most);

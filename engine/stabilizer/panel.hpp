@@ -41,8 +41,9 @@ struct PanelCell {
 [[nodiscard]] bool differs(double value, double last, double tolerance);
 [[nodiscard]] bool differs(Value::Bits value, Value::Bits last, double tolerance);
 
-/// Appends to the way; where it gets too long the two neighbours that are most alike become one step.
-void add_step(std::vector<PanelStep>& steps, Duration age, double value);
+/// Appends to the way; where it gets too long two neighbours become one step: those that are most alike, seen
+/// from the newest value. What is far from that needs no detail.
+void add_step(std::vector<PanelStep>& steps, Duration age, double value, double tolerance);
 /// The moving age from which on the cell stayed within the tolerance of its last value.
 [[nodiscard]] Duration settled_age(const PanelCell& cell, Value::Bits last, double tolerance);
 

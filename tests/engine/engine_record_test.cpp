@@ -39,6 +39,8 @@ std::vector<EngineOptions> all_options() {
     for (const auto corrections : {engine::Corrections::repush, engine::Corrections::hold}) {
       for (const auto absent : {engine::Absent::none, engine::Absent::zero}) {
         all.push_back(options_of(output, corrections, absent));
+        all.push_back(options_of(output, corrections, absent));
+        all.back().finality = engine::Learned{.error_target = 0.2, .tolerance = 0.05};
       }
     }
   }

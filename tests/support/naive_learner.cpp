@@ -36,7 +36,8 @@ void NaiveEngine::follow(const SeriesKey& key, Cell& cell) {
   cell.band = Learner::band_of(series_[key].pace);
   if (!cell.settled) return;  // else it was a zero made from absence
   if (cell.own_reason != engine::Reason::ttl) cell.first_final = cell.settled;
-  if (learned()->tolerance > 0) engine::add_step(cell.way, Duration{}, cell.value.as_double());
+  if (learned()->tolerance > 0)
+    engine::add_step(cell.way, Duration{}, cell.value.as_double(), learned()->tolerance);
 }
 
 void NaiveEngine::age_changes(const std::map<EntryKey, Entry>& before) {
@@ -48,7 +49,8 @@ void NaiveEngine::age_changes(const std::map<EntryKey, Entry>& before) {
     const Duration moving_before = earlier == before.end() ? Duration{} : earlier->second.moving;
     const Duration moving = entries_[entry_key].moving;
     cell.settled_at = moving > moving_before ? moving : moving + Duration{1} + options_.watch / 4096;
-    if (learned()->tolerance > 0) engine::add_step(cell.way, cell.settled_at, cell.value.as_double());
+    if (learned()->tolerance > 0)
+      engine::add_step(cell.way, cell.settled_at, cell.value.as_double(), learned()->tolerance);
   }
   moved_.clear();
 }

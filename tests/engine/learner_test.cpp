@@ -1,0 +1,226 @@
+#include "engine/stabilizer/learner.hpp"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "engine/stabilizer/panel.hpp"
+#include "tests/engine/engine_polls.hpp"
+#include "tests/support/histories.hpp"
+
+namespace settle::test {
+namespace {
+
+using engine::Duration;
+using engine::Learned;
+using engine::Learner;
+using engine::Score;
+using engine::Window;
+using namespace std::chrono_literals;
+
+constexpr Duration kWatch = 30min;
+
+/// A stream of one cell per minute whose settling ages are exponential: judged and learned from when sealed.
+class Stream {
+ public:
+  Stream(std::uint64_t seed, double target)
+      : dice_(seed), learner_(Learned{.error_target = target}, kWatch, 1min) {}
+
+  /// Runs one bucket; true when its first final value would have been wrong.
+  bool run(Duration mean) {
+    const double random = (static_cast<double>(dice_.below(1'000'000)) + 0.5) / 1'000'000;
+    const auto age =
+        Duration{static_cast<std::int64_t>(-std::log(random) * static_cast<double>(mean.count()))};
+    const bool wrong = age > learner_.demand(0).moving_age;
+    waiting_.emplace_back(age, wrong);
+    if (waiting_.size() > 30) {  // sealed when `watch` has passed
+      const auto [sealed_age, was_wrong] = waiting_.front();
+      waiting_.erase(waiting_.begin());
+      learner_.note_life(kWatch);
+      const engine::JudgedCell judged{.band = 0, .wrong = was_wrong};
+      learner_.judge({&judged, 1});
+      learner_.learn({{.band = 0, .score = learner_.score_of(sealed_age, kWatch)}});
+    }
+    return wrong;
+  }
+  [[nodiscard]] const Learner& learner() const { return learner_; }
+
+ private:
+  Dice dice_;
+  Learner learner_;
+  std::vector<std::pair<Duration, bool>> waiting_;
+};
+
+TEST(Learner, MeetsItsTargetOnAStationaryStream) {
+  for (const double target : {0.01, 0.05}) {
+    double sum = 0;
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+      Stream stream{seed, target};
+      int wrong = 0;
+      for (int i = 0; i < 3000; ++i) wrong += stream.run(2min) ? 1 : 0;
+      EXPECT_LT(wrong, 2 * target * 3000) << "seed " << seed;
+      sum += wrong;
+    }
+    EXPECT_NEAR(sum / 30'000, target, target / 4);
+  }
+}
+
+TEST(Learner, FollowsASourceThatGetsSlower) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    Stream stream{seed, 0.01};
+    for (int i = 0; i < 1500; ++i) (void)stream.run(60s);
+    const Duration before = stream.learner().demand(0).moving_age;
+    int wrong = 0;
+    std::size_t least = 1000;
+    for (int i = 0; i < 1500; ++i) {
+      wrong += stream.run(3min) ? 1 : 0;
+      least = std::min(least, stream.learner().windows());
+    }
+    EXPECT_LT(least, 200U) << "the old regime is remembered";
+    EXPECT_GT(stream.learner().demand(0).moving_age, 2 * before);
+    EXPECT_LT(wrong, 2 * 0.01 * 3000) << "seed " << seed;  // twice the target over the whole life
+  }
+}
+
+TEST(Learner, IsColdUntilItHasEnoughWindowsAndAsksForLessWithEach) {
+  Learner learner{Learned{.error_target = 0.01}, kWatch, 1min};
+  EXPECT_EQ(learner.demand(0), (engine::Demand{.polls = 3, .moving_age = 15min}));
+  Duration last = 15min;
+  for (int window = 1; window < 99; ++window) {
+    learner.note_life(kWatch);
+    learner.learn({{.band = 0, .score = 10}});
+    EXPECT_FALSE(learner.is_warm());
+    EXPECT_EQ(learner.demand(0).polls, 3U);
+    EXPECT_LE(learner.demand(0).moving_age, last);
+    last = learner.demand(0).moving_age;
+  }
+  learner.learn({{.band = 0, .score = 10}});
+  EXPECT_TRUE(learner.is_warm());
+  EXPECT_EQ(learner.demand(0).polls, 2U);
+}
+
+TEST(Learner, NeverSettlesWhereMoreThanTheTargetIsUnsettled) {
+  Learner learner{Learned{.error_target = 0.1}, kWatch, 1min};
+  const Score unsettled = learner.score_of(25min, kWatch);
+  EXPECT_EQ(unsettled, engine::kUnsettled);
+  for (int window = 0; window < 100; ++window) {
+    learner.learn({{.band = 0, .score = window % 5 == 0 ? unsettled : Score{100}}});
+  }
+  EXPECT_EQ(learner.demand(0).moving_age, Duration::max());
+  EXPECT_NEAR(learner.unsettled_share(), 0.2, 1e-9);
+}
+
+TEST(Learner, CellsOfOneBucketCountAsOneSample) {
+  Learner many{Learned{.error_target = 0.1}, kWatch, 1min};
+  Learner one{Learned{.error_target = 0.1}, kWatch, 1min};
+  Dice dice{7};
+  for (int window = 0; window < 150; ++window) {
+    const engine::AgedCell cell{.band = 0, .score = static_cast<Score>(dice.below(2000))};
+    many.learn(Window(8, cell));
+    one.learn(Window(1, cell));
+    EXPECT_EQ(many.demand(0), one.demand(0));
+  }
+}
+
+TEST(Learner, LearnsEachPaceForItself) {
+  Learner learner{Learned{.error_target = 0.05}, kWatch, 1min};
+  Dice dice{3};
+  for (int window = 0; window < 150; ++window) {
+    learner.learn({{.band = 1, .score = static_cast<Score>(dice.below(50))},
+                   {.band = 3, .score = static_cast<Score>(1000 + dice.below(500))}});
+  }
+  ASSERT_TRUE(learner.splits());
+  EXPECT_LT(learner.demand(1).moving_age, 30s);
+  EXPECT_GT(learner.demand(3).moving_age, 7min);
+  EXPECT_EQ(learner.demand_of_bucket().moving_age, learner.demand(3).moving_age);
+  EXPECT_EQ(learner.demand(2), learner.demand(0));
+}
+
+TEST(Learner, TellsASeriesPaceFromItsOwnPast) {
+  engine::Pace fast;
+  engine::Pace slow;
+  for (int cell = 0; cell < engine::kPaceCells; ++cell) {
+    EXPECT_EQ(Learner::band_of(fast), 0);
+    fast = Learner::after(fast, static_cast<Score>(40 + cell % 20));
+    slow = Learner::after(slow, static_cast<Score>(1500 + 10 * cell));
+  }
+  EXPECT_EQ(Learner::band_of(fast), 1);
+  EXPECT_EQ(Learner::band_of(slow), 3);
+  for (Score score = 1; score <= engine::kScoreMax; ++score) {
+    EXPECT_GE(Learner::level_of(score), Learner::level_of(static_cast<Score>(score - 1)));
+  }
+}
+
+TEST(Learner, TakesABatchSourceForWhatItIs) {
+  Learner learner{Learned{.error_target = 0.1}, kWatch, 1min};
+  for (int bucket = 0; bucket < 60; ++bucket) learner.note_life(90s);
+  EXPECT_TRUE(learner.is_aged(90s));
+  EXPECT_FALSE(learner.is_aged(60s)) << "it stood still";
+  learner.note_life(0s);
+  EXPECT_EQ(learner.usual_life(), 90s) << "a standstill says nothing";
+}
+
+TEST(Learner, StaysSmall) {
+  for (const std::size_t cells : {1U, 8U}) {
+    Learner learner{Learned{.error_target = 0.01}, kWatch, 1min};
+    Dice dice{5};
+    for (int window = 0; window < 3000; ++window) {
+      learner.learn(Window(cells, {.band = 0, .score = static_cast<Score>(dice.below(3000))}));
+    }
+    EXPECT_EQ(learner.windows(), 1000U);
+    EXPECT_LE(learner.memory_bytes(), cells == 1 ? 8192U : 40'960U);
+  }
+}
+
+TEST(Panel, KeepsTheWayOfACellInFewSteps) {
+  std::vector<engine::PanelStep> steps;
+  for (int age = 0; age < 100; ++age) {
+    engine::add_step(steps, Duration{1000 * age}, 100.0 * (1 - std::exp(-age / 8.0)), 0.01);
+    ASSERT_LE(steps.size(), engine::kStepsMax);
+  }
+  engine::PanelCell cell;
+  cell.steps = steps;
+  cell.age = 99s;
+  // Within 1 % from 37 s on; merged steps may only say later.
+  const Duration settled = settled_age(cell, engine::Value::number(100).held_bits(), 0.01);
+  EXPECT_GE(settled, 36s);
+  EXPECT_LE(settled, 60s);
+  EXPECT_EQ(settled_age(cell, engine::Value::number(100).held_bits(), 0), 99s);
+}
+
+/// A frozen source answers, completely and always the same: nothing may become final by it, however warm the
+/// policy is and however old the buckets get.
+TEST(LearnedFinality, SettlesNothingOnWhatAFrozenSourceSays) {
+  engine::EngineOptions options = test_options();
+  options.finality = Learned{.error_target = 0.2};
+  options.watch = options.ttl = 3min;
+  engine::Engine engine{options, kNoon};
+  const auto rows_at = [](int n) {
+    std::vector<PolledRow> rows;
+    for (int minute = 0; 2 * minute <= n; ++minute) {
+      rows.push_back({"a", minute, 1.0 * std::min(n - 2 * minute, 3)});
+    }
+    return rows;
+  };
+  std::size_t settled = 0;
+  int n = 0;
+  for (; n < 80; ++n) {
+    for (const auto& sample : poll(engine, 30s * n, rows_at(n), n / 2 + 1)) {
+      settled += sample.reason == engine::Reason::settled ? 1 : 0;
+    }
+    (void)engine.expire(kNoon + 30s * n);
+  }
+  EXPECT_GT(settled, 20U);
+  EXPECT_TRUE(engine.finality_view().settling_age.has_value());
+  const std::vector<PolledRow> frozen = rows_at(n - 1);
+  const engine::Time frozen_at = kNoon + 30s * (n - 1);
+  for (; n < 120; ++n) {
+    engine::Answer answer;
+    answer.scopes.push_back(make_scope(frozen, n / 2 + 1, frozen_at));
+    EXPECT_TRUE(engine.ingest(answer, kNoon + 30s * n).empty()) << "poll " << n;
+    (void)engine.expire(kNoon + 30s * n);
+  }
+}
+
+}  // namespace
+}  // namespace settle::test
