@@ -1,7 +1,7 @@
 #include "runner/backfill_gauges.hpp"
 
 #include <array>
-#include <limits>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -35,23 +35,22 @@ constexpr std::array kBackfillStates{BackfillState::queued, BackfillState::runni
 
 }  // namespace
 
-std::vector<MetricFamily> backfill_families(const BackfillLane& lane, const std::vector<const Job*>& jobs,
-                                            std::size_t jobs_max, engine::Time source_now) {
+std::vector<MetricFamily> backfill_families(const std::vector<LaneGauges>& jobs, std::size_t jobs_max,
+                                            engine::Time source_now) {
   MetricFamily gaps = family("settle_job_gaps", "Ranges that the live lane or a backfill left, by state.");
   MetricFamily oldest = family("settle_job_gap_oldest_seconds",
                                "Source time since the start of the oldest gap that is not closed; 0: none.");
   MetricFamily backfills = family("settle_backfills", "Backfills of registered jobs, by state.");
   std::map<BackfillState, std::size_t> states;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
-    for (const BackfillStatus& one :
-         lane.list(jobs[i]->tenant, jobs[i]->id, "", std::numeric_limits<std::size_t>::max())) {
+    for (const BackfillStatus& one : jobs[i].backfills) {
       states[one.state] += 1;
     }
     if (i >= jobs_max) {
       continue;
     }
-    const GapCounts counts = lane.gap_counts(*jobs[i]);
-    const LabelPairs labels{{"job", jobs[i]->id}, {"store_path", jobs[i]->spec.store_path}};
+    const GapCounts& counts = jobs[i].gaps;
+    const LabelPairs labels{{"job", jobs[i].job->id}, {"store_path", jobs[i].job->spec.store_path}};
     for (const GapState state : kGapStates) {
       LabelPairs with_state = labels;
       with_state.emplace_back("state", gap_state_text(state));

@@ -11,9 +11,14 @@
 
 namespace settle::runner {
 
+struct LaneGauges {
+  const Job* job = nullptr;
+  GapCounts gaps;
+  std::vector<BackfillStatus> backfills;
+};
+
 /// Families in a fixed order; at most `jobs_max` jobs have a label of their own.
-[[nodiscard]] std::vector<prometheus::MetricFamily> backfill_families(const BackfillLane& lane,
-                                                                      const std::vector<const Job*>& jobs,
+[[nodiscard]] std::vector<prometheus::MetricFamily> backfill_families(const std::vector<LaneGauges>& jobs,
                                                                       std::size_t jobs_max,
                                                                       engine::Time source_now);
 

@@ -230,8 +230,14 @@ std::string Runner::Impl::metrics_text() const {
       gauge_families(jobs, options.metrics_jobs_max, outbox(), store.stat());
   families.insert(families.end(), std::make_move_iterator(gauges.begin()),
                   std::make_move_iterator(gauges.end()));
+  std::vector<LaneGauges> lanes;
+  for (const Job* job : listed) {
+    lanes.push_back({.job = job,
+                     .gaps = backfills.gap_counts(*job),
+                     .backfills = backfills.list(job->tenant, job->id, "", kJobsListed)});
+  }
   std::vector<prometheus::MetricFamily> filling =
-      backfill_families(backfills, listed, options.metrics_jobs_max, clocks.source_now());
+      backfill_families(lanes, options.metrics_jobs_max, clocks.source_now());
   families.insert(families.end(), std::make_move_iterator(filling.begin()),
                   std::make_move_iterator(filling.end()));
   return prometheus::TextSerializer{}.Serialize(families);

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
+#include "runner/backfill_gauges.hpp"
 #include "runner/finality_metrics.hpp"
 #include "runner/gauges.hpp"
 
@@ -74,6 +75,7 @@ TEST(Metrics, TheDocumentListsExactlyTheNamesThatAreServed) {
   std::set<std::string> served;
   for (const auto& one : metrics.registry.Collect()) served.insert(one.name);
   for (const auto& one : gauge_families({}, 0, {}, {})) served.insert(one.name);
+  for (const auto& one : backfill_families({}, 0, {})) served.insert(one.name);
 
   std::set<std::string> listed;
   std::ifstream document(SETTLE_METRICS_DOC);
@@ -105,6 +107,25 @@ TEST(Metrics, ASampleCountsByReasonAgeAndTheSizeOfItsCorrection) {
   EXPECT_EQ(sum("settle_final_polls"), 3);
   EXPECT_EQ(sum("settle_correction_lateness_seconds"), 540);
   EXPECT_EQ(sum("settle_correction_size_ratio"), 0.25);
+}
+
+TEST(Metrics, SayHowManyGapsThereAreAndHowOldTheOldestIs) {
+  Job job;
+  job.id = "j";
+  std::vector<LaneGauges> lanes(1);
+  LaneGauges& lane = lanes[0];
+  lane.job = &job;
+  lane.backfills.resize(2);
+  lane.gaps.by_state[GapState::scheduled] = 3;
+  lane.gaps.oldest = engine::from_epoch_ms(1'000);
+  lane.backfills[1].state = BackfillState::waiting;
+  const std::string text =
+      prometheus::TextSerializer{}.Serialize(backfill_families(lanes, 1, engine::from_epoch_ms(61'000)));
+  EXPECT_NE(text.find("settle_job_gaps{job=\"j\",store_path=\"\",state=\"scheduled\"} 3"), text.npos) << text;
+  EXPECT_NE(text.find("settle_job_gaps{job=\"j\",store_path=\"\",state=\"open\"} 0"), text.npos) << text;
+  EXPECT_NE(text.find("settle_job_gap_oldest_seconds{job=\"j\",store_path=\"\"} 60"), text.npos) << text;
+  EXPECT_NE(text.find("settle_backfills{state=\"queued\"} 1"), text.npos) << text;
+  EXPECT_NE(text.find("settle_backfills{state=\"waiting\"} 1"), text.npos) << text;
 }
 
 }  // namespace
