@@ -190,7 +190,6 @@ Pending StreamRunner::Impl::digest(const Polled& polled, bool with_emitted, bool
   if (!drained) {
     throw std::runtime_error("the stream's log is damaged: " + drained.error().detail);
   }
-  out.base.put(Table::meta, "source_time", key_u64(static_cast<std::uint64_t>(engine::epoch_ms(now))));
   return out;
 }
 
@@ -233,6 +232,9 @@ void StreamRunner::Impl::append(Built& built, const Job& job, std::vector<Sample
 Built StreamRunner::Impl::build(const Stream& of) const {
   Built built{.batch = pending->base, .rows_by_sink = {}, .samples_by_job = {}, .outputs = {}};
   built.batch.require(Table::streams, key_of(tenant, stream_id), of.record);
+  // Of the commit, not of its tick: another stream's may have begun later and ended sooner.
+  const Time now = parts.clocks.source_now();
+  built.batch.put(Table::meta, "source_time", key_u64(static_cast<std::uint64_t>(engine::epoch_ms(now))));
   for (const Job* job : jobs(of)) {
     std::string output = output_identity(job->spec);
     const bool is_new = !served.contains(output);

@@ -1,0 +1,386 @@
+#include "tests/simulation/witness.hpp"
+
+#include <algorithm>
+
+#include "runner/dead_letter.hpp"
+#include "runner/delivery_records.hpp"
+#include "runner/keys.hpp"
+#include "runner/series_names.hpp"
+
+namespace settle::simulation {
+
+using engine::format_time;
+using engine::format_value;
+using engine::Reason;
+using engine::Time;
+using runner::LedgerPosition;
+using runner::Table;
+
+namespace {
+
+constexpr const char* kTenant = "default";
+
+std::string name_of(const SampleKey& key) {
+  return key.first + " at " + format_time(key.second);
+}
+
+/// The id in sequence tenant 0 id 0 part.
+std::string id_in(std::string_view key) {
+  key.remove_prefix(8);
+  key.remove_prefix(key.find('\0') + 1);
+  return std::string{key.substr(0, key.find('\0'))};
+}
+
+}  // namespace
+
+Witness::Witness(const Scenario& scenario, const WorldTime& world, Journal& journal,
+                 std::vector<Source*> sources, std::vector<Server*> servers)
+    : scenario_(scenario),
+      world_(world),
+      journal_(journal),
+      sources_(std::move(sources)),
+      servers_(std::move(servers)),
+      books_(servers_.size()) {}
+
+void Witness::violate(const char* invariant, std::string detail) {
+  journal_.violate(world_.now, invariant, std::move(detail));
+}
+
+void Witness::told(const std::string& selector, const Told& told) {
+  const auto found = by_selector_.find(selector);
+  if (found == by_selector_.end()) {
+    told_[selector] = told;
+  } else {
+    streams_.at(found->second).pending = told;
+  }
+}
+
+void Witness::daemon_died() {
+  told_.clear();
+  for (auto& [id, stream] : streams_) stream.pending.reset();
+}
+
+void Witness::learn_jobs(runner::Runner& runner) {
+  job_streams_.clear();
+  for (const runner::Job* job : runner.service().list_jobs(kTenant, "", 1'000)) {
+    job_streams_[job->id] = job->stream_id;
+    jobs_.try_emplace(job->id);
+    StreamFacts& stream = streams_[job->stream_id];
+    if (stream.source == nullptr) {
+      stream.selector = job->spec.selector.text();
+      stream.options = job->spec.engine;
+      for (const Source* source : sources_) {
+        if (source->spec().name == job->spec.source) stream.source = &source->spec();
+      }
+    }
+    by_selector_[stream.selector] = job->stream_id;
+    if (const auto early = told_.find(stream.selector); early != told_.end()) {
+      stream.pending = std::move(early->second);
+      told_.erase(early);
+    }
+    const Time live_from = runner.service().job_status(*job).live_from;
+    if (live_from < stream.live_from) {
+      violate("L never goes back", "stream " + stream.selector + " went from " +
+                                       format_time(stream.live_from) + " to " + format_time(live_from));
+    }
+    stream.live_from = live_from;
+  }
+}
+
+void Witness::committed(const runner::Store& store, runner::Runner& runner) {
+  learn_jobs(runner);
+  const runner::ReadTransaction view = store.read();
+  take_ticks(view);
+  take_ledger(view);
+  take_gaps(view);
+  take_dead_letters(view);
+  for (std::size_t i = 0; i < servers_.size(); ++i) take_cursor(view, i);
+  if (const auto sequence = view.get(Table::meta, "sequence"))
+    next_sequence_ = runner::read_u64(*sequence) + 1;
+  if (const auto bytes = view.get(Table::meta, "source_time")) {
+    const Time time = engine::from_epoch_ms(static_cast<std::int64_t>(runner::read_u64(*bytes)));
+    if (time < source_time_) violate("source time never goes back in the store", format_time(time));
+    source_time_ = time;
+  }
+}
+
+/// A tick is committed when the stream's log has grown.
+void Witness::take_ticks(const runner::ReadTransaction& view) {
+  std::set<std::string> ticked;
+  view.scan(Table::log, runner::key_u64(next_sequence_), "", [&](std::string_view key, std::string_view) {
+    ticked.insert(id_in(key));
+    return true;
+  });
+  for (const std::string& id : ticked) {
+    const auto found = streams_.find(id);
+    if (found == streams_.end()) continue;
+    take_answer(found->second);
+    for (const auto& [job, stream_id] : job_streams_) {
+      if (stream_id != id) continue;
+      JobFacts& facts = jobs_[job];
+      // A tick that was under way when it came leaves it out, and what its own first one seals went to others
+      // only; L is published a tick later.
+      if (++facts.ticks == 3) facts.from = found->second.live_from;
+    }
+  }
+}
+
+void Witness::take_answer(StreamFacts& stream) {
+  if (!stream.pending) return;
+  const Told told = std::move(*stream.pending);
+  stream.pending.reset();
+  stream.newest_tick = told.now;
+  if (!stream.first_tick) stream.first_tick = told.now;
+  for (const Told::Scope& scope : told.scopes) {
+    if (scope.complete && scope.frontier) {
+      const auto [at, is_new] = stream.frontier.try_emplace(scope.name, *scope.frontier);
+      at->second = std::max(at->second, *scope.frontier);
+    }
+    const auto frontier = stream.frontier.find(scope.name);
+    const Time reached = frontier == stream.frontier.end() ? told.now : std::min(told.now, frontier->second);
+    const engine::Duration step = stream.options.granularity;
+    for (Time bucket = scope.covered.from; scope.complete && bucket < scope.covered.to; bucket += step) {
+      if (bucket + step <= reached) stream.ended.insert({scope.name, bucket});
+    }
+    if (scope.complete && stream.options.absent == engine::Absent::zero) {
+      for (auto& [cell, value] : stream.observed) {
+        const bool of_scope = cell.first.find("\"" + scope.name + "\"") != std::string::npos;
+        if (of_scope && scope.covered.contains(cell.second)) value.reset();
+      }
+    }
+    for (const Told::Row& row : scope.rows) {
+      stream.observed[{stream.source->series[row.series].text, row.bucket}] = row.value;
+    }
+  }
+}
+
+void Witness::take_ledger(const runner::ReadTransaction& view) {
+  for (const runner::Lane lane : {runner::Lane::live, runner::Lane::backfill}) {
+    view.scan(runner::ledger_table(lane), runner::key_u64(next_sequence_), "",
+              [&](std::string_view key, std::string_view value) {
+                const auto block = runner::decode_block(value);
+                if (block) {
+                  take_block(view, key, *block);
+                } else {
+                  violate("the ledger reads back", block.error().detail);
+                }
+                return true;
+              });
+  }
+}
+
+void Witness::take_block(const runner::ReadTransaction& view, std::string_view key,
+                         const runner::LedgerBlock& block) {
+  const auto stream = streams_.find(block.stream_id);
+  if (stream == streams_.end()) return violate("the ledger names its stream", block.stream_id);
+  for (std::size_t i = 0; i < block.samples.size(); ++i) {
+    const engine::Sample& sample = block.samples[i];
+    const auto text = runner::series_text_of(view, block.tenant, block.stream_id, sample.series);
+    if (!text) {
+      violate("the ledger names its series", std::to_string(sample.series));
+      continue;
+    }
+    const std::string source_series{*text};
+    samples_ += 1;
+    Entry entry;
+    entry.at = {.key = std::string{key}, .row = static_cast<std::uint32_t>(i)};
+    entry.job_id = block.job_id;
+    entry.stream_id = block.stream_id;
+    entry.source_series = source_series;
+    entry.bucket = sample.bucket;
+    entry.key = {runner::output_series(source_series, block.record, block.labels),
+                 sample.bucket + block.stamp_offset};
+    entry.value = sample.value;
+    entry.revision = sample.revision;
+    entry.reason = sample.reason;
+    journal_.note(world_.now, "sample",
+                  name_of(entry.key) + " = " + format_value(entry.value) + ", revision " +
+                      std::to_string(entry.revision) + ", " + std::string{engine::reason_text(entry.reason)});
+    // What had settled before a job came is its own from its first ticks on, without the evidence of then.
+    const bool is_new = jobs_[block.job_id].ticks <= 2;
+    check_sample(stream->second, source_series, sample, is_new);
+    stream->second.emitted[{source_series, sample.bucket}] = sample.value;
+    for (std::size_t server = 0; server < servers_.size(); ++server) {
+      const std::string& name = servers_[server]->spec().name;
+      if (std::find(block.sinks.begin(), block.sinks.end(), name) == block.sinks.end()) continue;
+      ServerBook& book = books_[server];
+      check_revision(book, entry);
+      book.by_key[entry.key].push_back(book.entries.size());
+      book.entries.push_back(entry);
+    }
+  }
+}
+
+/// Law 7, and that nothing is called settled without the evidence that its policy asks for.
+void Witness::check_sample(const StreamFacts& stream, const std::string& series, const engine::Sample& sample,
+                           bool job_is_new) {
+  if (sample.reason == Reason::ttl || sample.reason == Reason::flush) return;
+  const Time end = sample.bucket + stream.options.granularity;
+  Time reached = stream.newest_tick;
+  for (const SeriesSpec& one : stream.source->series) {
+    if (one.text != series) continue;
+    const auto frontier = stream.frontier.find(one.scope);
+    if (frontier != stream.frontier.end()) reached = std::min(reached, frontier->second);
+  }
+  // A total that went out by ttl follows the totals before it, wherever the frontier is.
+  const bool follows =
+      stream.options.output == engine::Output::counter && sample.reason == Reason::correction;
+  if (end > reached && !follows) {
+    violate("law 7: nothing settles past the frontier", series + " " + format_time(sample.bucket) +
+                                                            " settled, the source had reached " +
+                                                            format_time(reached));
+  }
+  const auto* consecutive = std::get_if<engine::Consecutive>(&stream.options.finality);
+  const bool by_polls = !job_is_new && consecutive != nullptr && sample.reason == Reason::settled &&
+                        stream.options.output == engine::Output::gauge &&
+                        stream.options.absent == engine::Absent::none;
+  if (by_polls && sample.evidence_polls < consecutive->polls) {
+    violate("settled on evidence", series + " " + format_time(sample.bucket) + " after " +
+                                       std::to_string(sample.evidence_polls) + " polls");
+  }
+}
+
+/// Law 4.
+void Witness::check_revision(const ServerBook& book, const Entry& entry) {
+  const auto before = book.by_key.find(entry.key);
+  if (before == book.by_key.end()) return;
+  const Entry& last = book.entries[before->second.back()];
+  if (entry.revision <= last.revision) {
+    violate("law 4: revisions increase", name_of(entry.key) + " got revision " +
+                                             std::to_string(entry.revision) + " after " +
+                                             std::to_string(last.revision));
+  }
+  if (entry.value == last.value) {
+    violate("law 4: successive values differ",
+            name_of(entry.key) + " got " + format_value(entry.value) + " twice");
+  }
+}
+
+void Witness::take_dead_letters(const runner::ReadTransaction& view) {
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    const std::string prefix = runner::key_of(kTenant, servers_[i]->spec().name);
+    const std::string from = prefix + runner::key_u64(books_[i].dead.size() + 1);
+    view.scan(Table::dead_letters, from, runner::prefix_end(prefix),
+              [&](std::string_view, std::string_view value) {
+                const auto letter = runner::decode_dead_letter(value);
+                if (!letter) {
+                  violate("dead letters read back", letter.error().detail);
+                  return true;
+                }
+                const SampleKey key{letter->series, letter->timestamp};
+                journal_.note(world_.now, "dead_letter", name_of(key) + ": " + letter->reason);
+                books_[i].dead.insert({key, letter->revision});
+                return true;
+              });
+  }
+}
+
+void Witness::take_cursor(const runner::ReadTransaction& view, std::size_t server) {
+  ServerBook& book = books_[server];
+  const auto bytes = view.get(Table::sinks, runner::key_of(kTenant, servers_[server]->spec().name));
+  if (!bytes || *bytes == book.record) return;
+  book.record = *bytes;
+  const auto record = runner::decode_sink_record(*bytes);
+  if (!record) return violate("the sink's record reads back", record.error().detail);
+  const LedgerPosition before = book.cursor;
+  book.cursor = record->next;
+  if (book.cursor > before) return acknowledge(server, before, book.cursor);
+  if (book.cursor == before) return;
+  if (book.starts_seen == servers_[server]->starts()) {
+    violate("a cursor goes back only for a server that restarted", servers_[server]->spec().name);
+  }
+  book.starts_seen = servers_[server]->starts();
+  for (Entry& entry : book.entries) {
+    if (entry.at >= book.cursor) entry.acknowledged = false;
+  }
+}
+
+/// What the cursor has passed is at the server, or a newer revision is to follow it, or it is a dead letter.
+void Witness::acknowledge(std::size_t server, const LedgerPosition& from, const LedgerPosition& to) {
+  ServerBook& book = books_[server];
+  const auto first =
+      std::lower_bound(book.entries.begin(), book.entries.end(), from,
+                       [](const Entry& entry, const LedgerPosition& at) { return entry.at < at; });
+  for (auto entry = first; entry != book.entries.end() && entry->at < to; ++entry) {
+    const bool is_newest =
+        book.by_key.at(entry->key).back() == static_cast<std::size_t>(entry - book.entries.begin());
+    const bool is_dead = book.dead.contains({entry->key, entry->revision});
+    if (!entry->arrived && !is_dead && is_newest) {
+      violate("acknowledged is delivered", servers_[server]->spec().name + " never got " +
+                                               name_of(entry->key) + " revision " +
+                                               std::to_string(entry->revision));
+    }
+    entry->acknowledged = true;
+  }
+}
+
+void Witness::take_gaps(const runner::ReadTransaction& view) {
+  gaps_.clear();
+  view.scan(Table::gaps, "", "", [&](std::string_view key, std::string_view value) {
+    const auto gap = runner::decode_gap(value);
+    if (!gap) {
+      violate("gap entries read back", gap.error().detail);
+      return true;
+    }
+    key.remove_prefix(key.find('\0') + 1);
+    gaps_[std::string{key.substr(0, key.find('\0'))}].push_back(*gap);
+    return true;
+  });
+}
+
+void Witness::pushed(std::size_t server, const std::vector<sinks::Row>& rows) {
+  const ServerBook& book = books_[server];
+  std::set<SampleKey> seen;
+  for (const sinks::Row& row : rows) {
+    const SampleKey key{std::string{row.series}, row.timestamp};
+    if (!seen.insert(key).second) violate("one row per (series, timestamp) in a push", name_of(key));
+    const auto found = book.by_key.find(key);
+    const Entry* entry = nullptr;
+    if (found != book.by_key.end()) {
+      for (const std::size_t i : found->second) {
+        const Entry& one = book.entries[i];
+        if (one.revision == row.revision && one.value == row.value && one.reason == row.reason) entry = &one;
+      }
+    }
+    if (entry == nullptr) {
+      violate("only what the ledger has is sent",
+              name_of(key) + " = " + format_value(row.value) + " revision " + std::to_string(row.revision));
+    } else if (entry->acknowledged) {
+      violate("sent again only if uncertain or lost", name_of(key) + " to " + servers_[server]->spec().name);
+    }
+  }
+}
+
+void Witness::arrives(std::size_t server, const sinks::Row& row) {
+  ServerBook& book = books_[server];
+  const SampleKey key{std::string{row.series}, row.timestamp};
+  const auto found = book.by_key.find(key);
+  if (found == book.by_key.end()) return violate("only what the ledger has arrives", name_of(key));
+  for (const std::size_t i : found->second) {
+    if (book.entries[i].revision == row.revision) book.entries[i].arrived = true;
+  }
+  const auto kept = servers_[server]->samples().find(key);
+  if (kept == servers_[server]->samples().end() || kept->second.empty()) return;
+  if (kept->second.back().revision > row.revision) {
+    violate("no older revision after a newer one", name_of(key) + " revision " +
+                                                       std::to_string(row.revision) + " after " +
+                                                       std::to_string(kept->second.back().revision));
+  }
+}
+
+void Witness::look_at(runner::Runner& runner) {
+  for (const runner::Job* job : runner.service().list_jobs(kTenant, "", 1'000)) {
+    const runner::JobStatus status = runner.service().job_status(*job);
+    const auto stream = streams_.find(job->stream_id);
+    if (stream == streams_.end()) continue;
+    const auto reach = 2 * job->spec.engine.watch / job->spec.engine.granularity + 3;
+    // What an outage or a sleep left behind is given up with the first answer after it.
+    const std::uint64_t most = stream->second.source->series.size() * static_cast<std::uint64_t>(reach);
+    if (status.open_cells > most) {
+      violate("memory is bounded", std::to_string(status.open_cells) + " open cells, at most " +
+                                       std::to_string(most) + " can be live");
+    }
+  }
+}
+
+}  // namespace settle::simulation

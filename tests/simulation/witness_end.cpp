@@ -1,0 +1,206 @@
+// What must hold when all is calm and had its time (tests/simulation/witness.hpp).
+#include <algorithm>
+#include <cmath>
+
+#include "tests/simulation/witness.hpp"
+
+namespace settle::simulation {
+
+using engine::format_time;
+using engine::format_value;
+using engine::Time;
+using engine::Value;
+using sinks::Overwrite;
+
+namespace {
+
+std::string text_of(const std::optional<Value>& value) {
+  return value ? format_value(*value) : "nothing";
+}
+
+}  // namespace
+
+bool Witness::in_gap(const std::string& stream_id, const std::string& scope, Time bucket) const {
+  const auto found = gaps_.find(stream_id);
+  return found != gaps_.end() &&
+         std::any_of(found->second.begin(), found->second.end(), [&](const runner::GapEntry& entry) {
+           const bool of_scope = entry.gap.scope.empty() || entry.gap.scope == scope;
+           return of_scope && entry.gap.range.contains(bucket);
+         });
+}
+
+/// Law 6. A value from which a zero followed may vanish later, or be given up: the zero stays.
+Witness::Zero Witness::expected_zero(const StreamFacts& stream, const runner::Job& job,
+                                     const SeriesSpec& series, Time bucket) const {
+  if (stream.options.absent == engine::Absent::none) return Zero::no;
+  if (!stream.ended.contains({series.scope, bucket})) return Zero::no;  // law 7
+  Zero zero = Zero::no;
+  for (Time b = bucket - stream.options.granularity; b >= bucket - stream.options.absent_for;
+       b -= stream.options.granularity) {
+    const auto earlier = stream.observed.find({series.text, b});
+    if (earlier == stream.observed.end()) continue;
+    if (earlier->second && !in_gap(job.stream_id, series.scope, b)) return Zero::must;
+    zero = Zero::may;
+  }
+  return zero;
+}
+
+void Witness::check_value(const runner::Job& job, const std::string& series, Time bucket,
+                          const Expected& expected, const char* invariant) {
+  const engine::Duration offset =
+      job.spec.timestamp == runner::Stamp::end ? job.spec.engine.granularity : engine::Duration::zero();
+  const SampleKey key{runner::output_series(series, job.spec.record, job.spec.labels), bucket + offset};
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    const Server& server = *servers_[i];
+    const std::vector<std::string>& names = job.spec.sinks;
+    if (std::find(names.begin(), names.end(), server.spec().name) == names.end()) continue;
+    const auto& dead = books_[i].dead;
+    const auto letter = dead.lower_bound({key, 0});
+    if (letter != dead.end() && letter->first == key) continue;
+    const auto kept = server.value(key);
+    const std::optional<Value> has = kept ? std::optional{kept->value} : std::nullopt;
+    if (has == expected.value || (!has && expected.or_nothing)) continue;
+    violate(invariant, server.spec().name + " has " + text_of(has) + " of " + key.first + " at " +
+                           format_time(key.second) + ", expected " + text_of(expected.value));
+    return;
+  }
+}
+
+void Witness::check_gauge(const runner::Job& job, const StreamFacts& stream, Time from) {
+  for (const SeriesSpec& series : stream.source->series) {
+    if (!job.spec.selector.matches(*engine::parse_series(series.text))) continue;
+    for (Time bucket = from; bucket < stream.live_from; bucket += stream.options.granularity) {
+      if (in_gap(job.stream_id, series.scope, bucket)) continue;
+      const auto seen = stream.observed.find({series.text, bucket});
+      const Zero zero = expected_zero(stream, job, series, bucket);
+      Expected expected;
+      if (seen != stream.observed.end()) {
+        expected.value = seen->second.value_or(Value::count(0));
+      } else if (zero != Zero::no) {
+        expected = {.value = Value::count(0), .or_nothing = zero == Zero::may};
+      }
+      check_value(job, series.text, bucket, expected, "law 2: the last value observed is the last one sent");
+    }
+  }
+}
+
+void Witness::check_counter(const runner::Job& job, const StreamFacts& stream, Time from) {
+  if (gaps_.contains(job.stream_id)) return;
+  for (const SeriesSpec& series : stream.source->series) {
+    if (!job.spec.selector.matches(*engine::parse_series(series.text))) continue;
+    std::uint64_t total = 0;
+    const auto first = stream.observed.lower_bound({series.text, Time::min()});
+    if (first == stream.observed.end() || first->first.first != series.text) continue;
+    for (Time bucket = first->first.second; bucket < stream.live_from; bucket += stream.options.granularity) {
+      const auto seen = stream.observed.find({series.text, bucket});
+      const bool known = seen != stream.observed.end();
+      if (known && seen->second) total += seen->second->as_count();
+      const Zero zero = known ? Zero::must : expected_zero(stream, job, series, bucket);
+      if (bucket < from) continue;
+      Expected expected;
+      if (zero != Zero::no) expected = {.value = Value::count(total), .or_nothing = zero == Zero::may};
+      check_value(job, series.text, bucket, expected, "law 2: a total is the sum of what was observed");
+    }
+  }
+}
+
+/// What every server has is the newest revision that went to it.
+void Witness::check_servers() {
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    const ServerBook& book = books_[i];
+    const Server& server = *servers_[i];
+    const std::string& name = server.spec().name;
+    for (const auto& [key, entries] : book.by_key) {
+      const Entry& newest = book.entries[entries.back()];
+      if (book.dead.contains({key, newest.revision})) continue;
+      const auto kept = server.value(key);
+      const std::string what = key.first + " at " + format_time(key.second);
+      if (!kept) {
+        const auto found = server.samples().find(key);
+        const std::size_t count = found == server.samples().end() ? 0 : found->second.size();
+        violate(count > 1 ? "one value where both are kept" : "what is acknowledged is kept",
+                name + " has " + std::to_string(count) + " values of " + what);
+      } else if (kept->value != newest.value &&
+                 (server.spec().overwrite != Overwrite::max_wins || kept->value < newest.value)) {
+        violate("the newest revision is what the server has",
+                name + " has " + format_value(kept->value) + " of " + what + ", not " +
+                    format_value(newest.value) + ", revision " + std::to_string(newest.revision));
+      }
+    }
+    for (const auto& [key, kept] : server.samples()) {
+      if (!kept.empty() && !book.by_key.contains(key)) {
+        violate("the ledger is complete", name + " has " + key.first + ", which the ledger never named");
+      }
+    }
+  }
+}
+
+void Witness::check_stream(const runner::Job& job, const JobFacts& facts, double unpropagated) {
+  const StreamFacts& stream = streams_.at(job.stream_id);
+  if (!facts.from) return;
+  if (stream.options.corrections == engine::Corrections::hold) {
+    if (stream.options.output == engine::Output::counter) return;
+    double left = 0;
+    for (const auto& [cell, value] : stream.observed) {
+      const auto emitted = stream.emitted.find(cell);
+      if (cell.second >= stream.live_from || emitted == stream.emitted.end()) continue;
+      const bool given_up =
+          std::any_of(scenario_.sources.begin(), scenario_.sources.end(), [&](const SourceSpec& source) {
+            return std::any_of(source.scopes.begin(), source.scopes.end(), [&](const std::string& scope) {
+              return cell.first.find('"' + scope + '"') != std::string::npos &&
+                     in_gap(job.stream_id, scope, cell.second);
+            });
+          });
+      if (!given_up) left += value.value_or(Value::count(0)).as_double() - emitted->second.as_double();
+    }
+    if (std::abs(left - unpropagated) > 1e-6 * std::max(1.0, std::abs(left))) {
+      violate("law 2: what was held back is accounted for",
+              job.spec.store_path + " says " + std::to_string(unpropagated) + " unpropagated, it is " +
+                  std::to_string(left));
+    }
+    return;
+  }
+  if (unpropagated != 0) {
+    violate("law 2: nothing is unpropagated under repush", std::to_string(unpropagated));
+  }
+  if (stream.options.output == engine::Output::counter) {
+    check_counter(job, stream, *facts.from);
+  } else {
+    check_gauge(job, stream, *facts.from);
+  }
+}
+
+bool Witness::drained(runner::Runner& runner) const {
+  const std::vector<runner::PumpStatus> pumps = runner.service().outbox();
+  return std::all_of(pumps.begin(), pumps.end(),
+                     [](const runner::PumpStatus& pump) { return pump.rows_waiting == 0; });
+}
+
+void Witness::check_end(runner::Runner& runner) {
+  learn_jobs(runner);
+  for (const runner::PumpStatus& pump : runner.service().outbox()) {
+    if (pump.rows_waiting > 0) {
+      violate("everything drains", pump.sink + " still waits with " + std::to_string(pump.rows_waiting) +
+                                       " rows: " + pump.last_error);
+    }
+  }
+  check_servers();
+  for (const runner::Job* job : runner.service().list_jobs("default", "", 1'000)) {
+    const runner::JobStatus status = runner.service().job_status(*job);
+    const bool well = status.state == runner::JobState::running && status.last_error.empty();
+    if (!well) {
+      violate("every job runs in the end", job->spec.store_path + " is " +
+                                               std::string{runner::job_state_text(status.state)} + ": " +
+                                               status.last_error);
+    }
+    const StreamFacts& stream = streams_.at(job->stream_id);
+    const engine::Duration behind = world_.now - stream.live_from;
+    if (behind > stream.options.watch + 6 * stream.options.granularity + 2 * job->spec.poll_interval) {
+      violate("L follows the time",
+              job->spec.store_path + " is " + engine::format_duration(behind) + " behind");
+    }
+    check_stream(*job, jobs_.at(job->id), status.unpropagated);
+  }
+}
+
+}  // namespace settle::simulation

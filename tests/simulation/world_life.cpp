@@ -1,0 +1,196 @@
+// The lives of the daemon in a simulated world, and all that happens to them.
+#include <algorithm>
+#include <filesystem>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "tests/simulation/world_impl.hpp"
+
+namespace settle::simulation {
+
+namespace asio = boost::asio;
+using engine::Duration;
+using Kind = Happening::Kind;
+
+namespace {
+
+constexpr const char* kTenant = "default";
+
+Duration elapsed(const WorldTime& time) {
+  return std::chrono::ceil<Duration>(time.steady.time_since_epoch());
+}
+
+}  // namespace
+
+void World::start_daemon() {
+  back_at_.reset();
+  ProcessSpec spec;
+  spec.directory = directory_;
+  spec.clock_floor = witness_->newest_source_time();
+  spec.pump.queue_rows_max = scenario_.queue_rows_max;
+  spec.pump.backoff_max = std::chrono::seconds{20};
+  spec.pump.jitter_seed = Random::mix(options_.seed + lives_);
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    if (source_configured_[i]) spec.sources.push_back(sources_[i].get());
+  }
+  for (const auto& server : servers_) spec.servers.push_back(server.get());
+  spec.told = [this](const std::string& selector, const Told& told) { witness_->told(selector, told); };
+  process_ = std::make_unique<Process>(time_, spec);
+  lives_ += 1;
+  note("daemon", "starts, life " + std::to_string(lives_));
+  if (const auto started = process_->start(); !started) {
+    violate("what was saved is loaded", started.error().detail);
+    process_.reset();
+  }
+}
+
+void World::die(Duration downtime) {
+  note("daemon", "dies; " + std::to_string(process_->commits_waiting()) + " commits were waiting");
+  process_.reset();
+  for (const auto& server : servers_) server->client_died();
+  witness_->daemon_died();
+  crashing_.reset();
+  back_at_ = elapsed(time_) + downtime;
+}
+
+void World::stop_daemon() {
+  note("daemon", "is stopped");
+  process_->stop();
+  while (!process_->ended()) {
+    if (step()) continue;
+    process_->wait_for_end();
+    if (step() || process_->ended()) continue;
+    const auto next = next_instant();
+    if (next) advance(*next - elapsed(time_));
+  }
+  process_.reset();
+  for (const auto& server : servers_) server->client_died();
+  witness_->daemon_died();
+}
+
+void World::post(std::size_t job, bool replace) {
+  const JobPlan& plan = scenario_.jobs[job];
+  const std::string path = plan.path;
+  auto done = [this, path](std::exception_ptr failed, const runner::Outcome<runner::Added>& added) {
+    if (failed) return violate("a request never throws", path);
+    note("api",
+         added ? "posted " + path + ": " + (added->how == runner::Added::How::existing ? "known" : "new")
+               : "post of " + path + " is refused: " + added.refusal().field + ": " + added.refusal().detail);
+  };
+  asio::co_spawn(process_->executor(), process_->runner().service().add_job(kTenant, plan.json, replace),
+                 done);
+}
+
+void World::remove(std::size_t job) {
+  const std::string path = scenario_.jobs[job].path;
+  for (const runner::Job* one : process_->runner().service().list_jobs(kTenant, "", 1'000)) {
+    if (one->spec.store_path != path) continue;
+    auto done = [this, path](std::exception_ptr failed, const runner::Outcome<bool>& removed) {
+      if (failed) return violate("a request never throws", path);
+      note("api", (removed ? "removed " : "cannot remove ") + path);
+    };
+    asio::co_spawn(process_->executor(), process_->runner().service().remove_job(kTenant, one->id, false),
+                   done);
+    return;
+  }
+}
+
+void World::happen(const Happening& one) {
+  note("happening", describe(one, scenario_));
+  const auto until = time_.steady + one.length;
+  const Duration later = elapsed(time_) + one.length;
+  switch (one.kind) {
+    case Kind::crash:
+      if (!process_ || crashing_) return;
+      crashing_ = one;
+      steps_left_ = one.moment == Happening::Moment::anywhere ? one.steps : one.steps / 8;
+      return;
+    case Kind::restart:
+      if (!process_) return;
+      stop_daemon();
+      back_at_ = elapsed(time_) + one.length;
+      return;
+    case Kind::sleep:
+      time_.now += one.length;
+      return;
+    case Kind::skew:
+      time_.skew = one.length;
+      return;
+    case Kind::slow_pool:
+      pool_until_ = until;
+      return;
+    case Kind::slow_disk:
+      disk_until_ = until;
+      return;
+    case Kind::full_disk:
+      full_until_ = until;
+      return;
+    case Kind::kill_server:
+      servers_[one.which]->kill(one.length);
+      return;
+    case Kind::lose_overwrite:
+      servers_[one.which]->set_overwrite(
+          one.length == Duration::zero() ? servers_[one.which]->spec().overwrite : sinks::Overwrite::none);
+      if (one.length > Duration::zero()) {
+        Happening back = one;
+        back.at = later;
+        back.length = Duration::zero();
+        later_.push_back(back);
+      }
+      return;
+    case Kind::post:
+    case Kind::replace:
+    case Kind::remove: {
+      if (!process_) {  // asked again when somebody answers
+        Happening again = one;
+        again.at = *back_at_ + std::chrono::seconds{1};
+        later_.push_back(again);
+        return;
+      }
+      if (one.kind == Kind::remove) {
+        remove(one.which);
+      } else {
+        post(one.which, one.kind == Kind::replace);
+      }
+      return;
+    }
+    case Kind::drop_source:
+      source_configured_[one.which] = one.length == Duration::zero();
+      if (one.length > Duration::zero()) {
+        Happening back = one;
+        back.at = later;
+        back.length = Duration::zero();
+        later_.push_back(back);
+      }
+      return;
+  }
+}
+
+void World::become_calm() {
+  note("world", "is calm from now on");
+  calm_ = true;
+  crashing_.reset();
+  pool_until_.reset();
+  disk_until_.reset();
+  full_until_.reset();
+  time_.skew = {};
+  for (const auto& source : sources_) source->calm();
+  for (const auto& server : servers_) {
+    server->calm();
+    server->set_overwrite(server->spec().overwrite);
+  }
+  if (back_at_) back_at_ = elapsed(time_);
+}
+
+void World::mutate() {
+  for (const auto& server : servers_) {
+    server->mutation.drops_a_row = options_.mutant == Mutant::sink_drops_a_row;
+    server->mutation.stores_twice = options_.mutant == Mutant::sink_stores_twice;
+    server->mutation.alters_a_value = options_.mutant == Mutant::sink_alters_a_value;
+    server->mutation.never_takes_any = options_.mutant == Mutant::sink_never_takes_any;
+    server->mutation.forgets_for_good = options_.mutant == Mutant::sink_hides_a_restart;
+  }
+}
+
+}  // namespace settle::simulation
