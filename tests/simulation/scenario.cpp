@@ -34,6 +34,9 @@ class Maker {
     for (std::size_t i = 0; i < jobs; ++i) add_job(i);
     if (random_.percent(15)) out_.queue_rows_max = 20;
     add_happenings();
+    if (random_.percent(30)) add_replacement();
+    std::stable_sort(out_.happenings.begin(), out_.happenings.end(),
+                     [](const Happening& a, const Happening& b) { return a.at < b.at; });
     Duration longest{};
     for (const StreamSpec& one : out_.streams) longest = std::max({longest, one.watch, one.absent_for});
     out_.calm = 3 * longest + std::chrono::minutes{6};
@@ -180,6 +183,25 @@ class Maker {
     out_.jobs.push_back(std::move(one));
   }
 
+  /// A job on the path of another one, under the same output, of another stream of the same series.
+  void add_replacement() {
+    const std::size_t old = random_.below(out_.jobs.size());
+    StreamSpec stream = out_.streams[out_.jobs[old].stream];
+    const std::string number = std::to_string(out_.streams.size());
+    stream.query = stream.query.substr(0, stream.query.find("k!=")) + "k!=\"" + number + "\"}";
+    stream.finality = "consecutive:" + std::to_string(1 + random_.below(5));
+    stream.watch = buckets(6, 15);
+    stream.ttl = stream.watch;
+    stream.counter = false;
+    if (out_.streams[out_.jobs[old].stream].counter) return;
+    JobPlan job = out_.jobs[old];
+    job.stream = out_.streams.size();
+    out_.streams.push_back(stream);
+    job.json = json(stream, job);
+    out_.jobs.push_back(std::move(job));
+    add(Happening::Kind::replace, moment(), {}, out_.jobs.size() - 1);
+  }
+
   [[nodiscard]] std::string json(const StreamSpec& stream, const JobPlan& job) const {
     std::string query;
     for (const char c : stream.query) query += c == '"' ? std::string{"\\\""} : std::string{c};
@@ -227,6 +249,24 @@ class Maker {
       crash.steps = random_.below(40);
       crash.moment = static_cast<Happening::Moment>(random_.below(3));
     }
+    if (random_.percent(25)) {
+      const std::size_t job = random_.below(out_.jobs.size());
+      const Duration at = moment();
+      add(Kind::remove, at, {}, job);
+      add(Kind::post, at + random_.between(Duration::zero(), buckets(1, 30)), {}, job);
+    }
+    if (random_.percent(15)) {
+      add(Kind::drop_source, moment(), buckets(1, 40), random_.below(out_.sources.size()));
+    }
+    if (random_.percent(20)) {
+      const Duration at = moment();
+      add(Kind::skew, at, random_.between(milliseconds{seconds{-50}}, milliseconds{seconds{50}}));
+      if (random_.percent(50)) add(Kind::skew, at + buckets(1, 10), Duration::zero());
+    }
+    for (std::size_t i = 0; i < out_.servers.size(); ++i) {
+      if (out_.servers[i].overwrite != Overwrite::last_wins || !random_.percent(15)) continue;
+      add(Kind::lose_overwrite, moment(), buckets(2, 20), i);
+    }
     if (random_.percent(15)) add(Kind::sleep, moment(), buckets(2, 60));
     if (random_.percent(30)) add(Kind::slow_pool, moment(), random_.between(Duration{1}, buckets(1, 3)));
     if (random_.percent(40)) add(Kind::slow_disk, moment(), random_.between(Duration{1}, buckets(1, 3)));
@@ -236,8 +276,6 @@ class Maker {
         add(Kind::kill_server, moment(), random_.between(Duration{100}, buckets(1, 6)), i);
       }
     }
-    std::stable_sort(out_.happenings.begin(), out_.happenings.end(),
-                     [](const Happening& a, const Happening& b) { return a.at < b.at; });
   }
 
   std::uint64_t seed_;

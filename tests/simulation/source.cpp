@@ -99,7 +99,7 @@ std::vector<std::string> Source::failed_scopes() const {
 
 Told Source::answer(const fetchers::FetchRequest& request, Time taken) {
   const Time state = published(taken);
-  Told told{.now = request.now, .scopes = {}};
+  Told told{.now = request.now, .range = request.range, .scopes = {}};
   TimeRange covered = request.range;
   // An answer taken earlier knows nothing of buckets that had not begun.
   covered.to = std::min(covered.to, engine::ceil_to(taken, spec_.granularity));
@@ -154,13 +154,16 @@ class Source::SimFetcher final : public fetchers::Fetcher {
  private:
   [[nodiscard]] fetchers::FetchResult result(const Told& told, const std::vector<std::string>& failed) const {
     fetchers::FetchResult out;
+    const bool drops = ++source_.answers_ % 5 == 0 && source_.mutation.drops_a_row;
     for (const Told::Scope& from : told.scopes) {
       engine::ScopeAnswer scope;
       scope.scope = from.name;
       scope.covered = from.covered;
       scope.completeness = from.complete ? engine::Completeness::complete : engine::Completeness::truncated;
       scope.frontier = from.frontier;
+      if (source_.mutation.frontier_lies && scope.frontier) *scope.frontier += std::chrono::minutes{1};
       for (const Told::Row& row : from.rows) {
+        if (drops && &row == &from.rows.back()) continue;
         scope.rows.push_back({.series = out.answer.texts.keep(source_.spec_.series[row.series].text),
                               .bucket = row.bucket,
                               .value = row.value});

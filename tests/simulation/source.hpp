@@ -69,7 +69,14 @@ struct Told {
     std::vector<Row> rows;
   };
   engine::Time now;  // source time of the request
+  engine::TimeRange range;
   std::vector<Scope> scopes;
+};
+
+/// Faults of the world itself: the daemon is told something else than the witness.
+struct SourceMutation {
+  bool drops_a_row = false;    // of every fifth answer
+  bool frontier_lies = false;  // it is a minute ahead
 };
 
 class Source {
@@ -89,6 +96,8 @@ class Source {
   /// From now on nothing goes wrong any more.
   void calm() { calm_since_ = world_.now; }
 
+  SourceMutation mutation;
+
   /// What is told on the way of an answer, by the text of the selector.
   using Listener = std::function<void(const std::string& selector, const Told& told)>;
   [[nodiscard]] std::shared_ptr<fetchers::Fetcher> fetcher(SimClocks& clocks, Listener listener);
@@ -104,6 +113,7 @@ class Source {
   const WorldTime& world_;
   Journal& journal_;
   Random random_;
+  std::uint64_t answers_ = 0;
   std::optional<engine::Time> calm_since_;
   std::vector<std::map<engine::Time, std::vector<Version>>> cells_;  // by series
   std::map<std::string, std::vector<std::size_t>> selected_;         // by the selector's text

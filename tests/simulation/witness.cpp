@@ -50,8 +50,13 @@ void Witness::told(const std::string& selector, const Told& told) {
   const auto found = by_selector_.find(selector);
   if (found == by_selector_.end()) {
     told_[selector] = told;
+    return;
+  }
+  StreamFacts& stream = streams_.at(found->second);
+  if (told.range.from < stream.live_from) {
+    take_reread(stream, told);
   } else {
-    streams_.at(found->second).pending = told;
+    stream.pending = told;
   }
 }
 
@@ -94,7 +99,10 @@ void Witness::committed(const runner::Store& store, runner::Runner& runner) {
   take_ledger(view);
   take_gaps(view);
   take_dead_letters(view);
-  for (std::size_t i = 0; i < servers_.size(); ++i) take_cursor(view, i);
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    take_cursor(view, i, runner::Lane::live);
+    take_cursor(view, i, runner::Lane::backfill);
+  }
   if (const auto sequence = view.get(Table::meta, "sequence"))
     next_sequence_ = runner::read_u64(*sequence) + 1;
   if (const auto bytes = view.get(Table::meta, "source_time")) {
@@ -154,13 +162,34 @@ void Witness::take_answer(StreamFacts& stream) {
   }
 }
 
+/// The backfill lane's: what it makes of it is looked at in the end only.
+void Witness::take_reread(StreamFacts& stream, const Told& told) {
+  for (const Told::Scope& scope : told.scopes) {
+    if (scope.complete && scope.frontier) {
+      const auto [at, is_new] = stream.frontier.try_emplace(scope.name, *scope.frontier);
+      at->second = std::max(at->second, *scope.frontier);
+    }
+    for (const SeriesSpec& one : stream.source->series) {
+      if (one.scope != scope.name || !scope.complete) continue;
+      for (Time bucket = scope.covered.from; bucket < scope.covered.to;
+           bucket += stream.options.granularity) {
+        const auto has = std::find_if(scope.rows.begin(), scope.rows.end(), [&](const Told::Row& row) {
+          return row.bucket == bucket && stream.source->series[row.series].text == one.text;
+        });
+        auto& said = stream.reread[{one.text, bucket}];
+        said.push_back(has == scope.rows.end() ? std::nullopt : std::optional{has->value});
+      }
+    }
+  }
+}
+
 void Witness::take_ledger(const runner::ReadTransaction& view) {
   for (const runner::Lane lane : {runner::Lane::live, runner::Lane::backfill}) {
     view.scan(runner::ledger_table(lane), runner::key_u64(next_sequence_), "",
               [&](std::string_view key, std::string_view value) {
                 const auto block = runner::decode_block(value);
                 if (block) {
-                  take_block(view, key, *block);
+                  take_block(view, lane, key, *block);
                 } else {
                   violate("the ledger reads back", block.error().detail);
                 }
@@ -169,9 +198,11 @@ void Witness::take_ledger(const runner::ReadTransaction& view) {
   }
 }
 
-void Witness::take_block(const runner::ReadTransaction& view, std::string_view key,
+void Witness::take_block(const runner::ReadTransaction& view, runner::Lane lane, std::string_view key,
                          const runner::LedgerBlock& block) {
-  const auto stream = streams_.find(block.stream_id);
+  // The backfill lane names its series under a stream of its own.
+  const std::string stream_id = block.stream_id.substr(0, block.stream_id.find('#'));
+  const auto stream = streams_.find(stream_id);
   if (stream == streams_.end()) return violate("the ledger names its stream", block.stream_id);
   for (std::size_t i = 0; i < block.samples.size(); ++i) {
     const engine::Sample& sample = block.samples[i];
@@ -185,7 +216,8 @@ void Witness::take_block(const runner::ReadTransaction& view, std::string_view k
     Entry entry;
     entry.at = {.key = std::string{key}, .row = static_cast<std::uint32_t>(i)};
     entry.job_id = block.job_id;
-    entry.stream_id = block.stream_id;
+    entry.stream_id = stream_id;
+    entry.lane = lane;
     entry.source_series = source_series;
     entry.bucket = sample.bucket;
     entry.key = {runner::output_series(source_series, block.record, block.labels),
@@ -206,6 +238,7 @@ void Witness::take_block(const runner::ReadTransaction& view, std::string_view k
       ServerBook& book = books_[server];
       check_revision(book, entry);
       book.by_key[entry.key].push_back(book.entries.size());
+      book.lanes[static_cast<std::size_t>(lane)].order.push_back(book.entries.size());
       book.entries.push_back(entry);
     }
   }
@@ -275,42 +308,45 @@ void Witness::take_dead_letters(const runner::ReadTransaction& view) {
   }
 }
 
-void Witness::take_cursor(const runner::ReadTransaction& view, std::size_t server) {
+void Witness::take_cursor(const runner::ReadTransaction& view, std::size_t server, runner::Lane lane) {
   ServerBook& book = books_[server];
-  const auto bytes = view.get(Table::sinks, runner::key_of(kTenant, servers_[server]->spec().name));
-  if (!bytes || *bytes == book.record) return;
-  book.record = *bytes;
+  ServerBook::OfLane& mine = book.lanes[static_cast<std::size_t>(lane)];
+  std::string key = runner::key_of(kTenant, servers_[server]->spec().name);
+  if (lane == runner::Lane::backfill) key += runner::lane_text(lane);
+  const auto bytes = view.get(Table::sinks, key);
+  if (!bytes || *bytes == mine.record) return;
+  mine.record = *bytes;
   const auto record = runner::decode_sink_record(*bytes);
   if (!record) return violate("the sink's record reads back", record.error().detail);
-  const LedgerPosition before = book.cursor;
-  book.cursor = record->next;
-  if (book.cursor > before) return acknowledge(server, before, book.cursor);
-  if (book.cursor == before) return;
-  if (book.starts_seen == servers_[server]->starts()) {
+  const LedgerPosition before = std::exchange(mine.cursor, record->next);
+  if (mine.cursor > before) return acknowledge(server, lane, before, mine.cursor);
+  if (mine.cursor == before) return;
+  if (mine.starts_seen == servers_[server]->starts()) {
     violate("a cursor goes back only for a server that restarted", servers_[server]->spec().name);
   }
-  book.starts_seen = servers_[server]->starts();
-  for (Entry& entry : book.entries) {
-    if (entry.at >= book.cursor) entry.acknowledged = false;
+  mine.starts_seen = servers_[server]->starts();
+  for (const std::size_t i : mine.order) {
+    if (book.entries[i].at >= mine.cursor) book.entries[i].acknowledged = false;
   }
 }
 
 /// What the cursor has passed is at the server, or a newer revision is to follow it, or it is a dead letter.
-void Witness::acknowledge(std::size_t server, const LedgerPosition& from, const LedgerPosition& to) {
+void Witness::acknowledge(std::size_t server, runner::Lane lane, const LedgerPosition& from,
+                          const LedgerPosition& to) {
   ServerBook& book = books_[server];
-  const auto first =
-      std::lower_bound(book.entries.begin(), book.entries.end(), from,
-                       [](const Entry& entry, const LedgerPosition& at) { return entry.at < at; });
-  for (auto entry = first; entry != book.entries.end() && entry->at < to; ++entry) {
-    const bool is_newest =
-        book.by_key.at(entry->key).back() == static_cast<std::size_t>(entry - book.entries.begin());
-    const bool is_dead = book.dead.contains({entry->key, entry->revision});
-    if (!entry->arrived && !is_dead && is_newest) {
+  const std::vector<std::size_t>& order = book.lanes[static_cast<std::size_t>(lane)].order;
+  const auto before = [&book](std::size_t i, const LedgerPosition& at) { return book.entries[i].at < at; };
+  for (auto i = std::lower_bound(order.begin(), order.end(), from, before); i != order.end(); ++i) {
+    Entry& entry = book.entries[*i];
+    if (entry.at >= to) return;
+    const bool is_newest = book.by_key.at(entry.key).back() == *i;
+    const bool is_dead = book.dead.contains({entry.key, entry.revision});
+    if (!entry.arrived && !is_dead && is_newest) {
       violate("acknowledged is delivered", servers_[server]->spec().name + " never got " +
-                                               name_of(entry->key) + " revision " +
-                                               std::to_string(entry->revision));
+                                               name_of(entry.key) + " revision " +
+                                               std::to_string(entry.revision));
     }
-    entry->acknowledged = true;
+    entry.acknowledged = true;
   }
 }
 

@@ -5,6 +5,7 @@
 // source said in an answer counts when the tick that took it is committed.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -24,6 +25,7 @@ namespace settle::simulation {
 
 /// One sample in the ledger, as one server gets it.
 struct Entry {
+  runner::Lane lane = runner::Lane::live;
   runner::LedgerPosition at;
   std::string job_id;
   std::string stream_id;
@@ -43,6 +45,8 @@ struct StreamFacts {
   const SourceSpec* source = nullptr;
   engine::EngineOptions options;
   std::optional<Told> pending;
+  /// What answers for ranges below L said, by (series text, bucket); none: they were complete without it.
+  std::map<std::pair<std::string, engine::Time>, std::vector<std::optional<engine::Value>>> reread;
   /// Newest value by (series text, bucket); none: the row is gone.
   std::map<std::pair<std::string, engine::Time>, std::optional<engine::Value>> observed;
   std::map<std::string, engine::Time> frontier;  // by scope
@@ -77,12 +81,16 @@ class Witness {
 
  private:
   struct ServerBook {
-    std::vector<Entry> entries;                            // in the order of the ledger
+    std::vector<Entry> entries;                            // in the order of commits
     std::map<SampleKey, std::vector<std::size_t>> by_key;  // indices
     std::set<std::pair<SampleKey, std::uint32_t>> dead;    // letters
-    runner::LedgerPosition cursor;
-    std::uint64_t starts_seen = 1;  // of the server, when the cursor last went back
-    std::string record;             // bytes of the sink's record
+    struct OfLane {
+      std::vector<std::size_t> order;  // indices, in the order of the lane's ledger
+      runner::LedgerPosition cursor;
+      std::string record;             // bytes of the sink's record
+      std::uint64_t starts_seen = 1;  // of the server, when the cursor last went back
+    };
+    std::array<OfLane, 2> lanes;
   };
   struct JobFacts {
     std::size_t ticks = 0;
@@ -93,15 +101,18 @@ class Witness {
   void learn_jobs(runner::Runner& runner);
   void take_ticks(const runner::ReadTransaction& view);
   void take_answer(StreamFacts& stream);
+  void take_reread(StreamFacts& stream, const Told& told);
+  void check_gaps();
   void take_ledger(const runner::ReadTransaction& view);
-  void take_block(const runner::ReadTransaction& view, std::string_view key,
+  void take_block(const runner::ReadTransaction& view, runner::Lane lane, std::string_view key,
                   const runner::LedgerBlock& block);
   void check_sample(const StreamFacts& stream, const std::string& series, const engine::Sample& sample,
                     bool job_is_new);
   void check_revision(const ServerBook& book, const Entry& entry);
   void take_dead_letters(const runner::ReadTransaction& view);
-  void take_cursor(const runner::ReadTransaction& view, std::size_t server);
-  void acknowledge(std::size_t server, const runner::LedgerPosition& from, const runner::LedgerPosition& to);
+  void take_cursor(const runner::ReadTransaction& view, std::size_t server, runner::Lane lane);
+  void acknowledge(std::size_t server, runner::Lane lane, const runner::LedgerPosition& from,
+                   const runner::LedgerPosition& to);
   void take_gaps(const runner::ReadTransaction& view);
 
   void check_servers();
@@ -114,9 +125,12 @@ class Witness {
   struct Expected {
     std::optional<engine::Value> value;  // none: nothing
     bool or_nothing = false;
+    std::vector<std::optional<engine::Value>> or_one_of = {};
   };
   void check_value(const runner::Job& job, const std::string& series, engine::Time bucket,
                    const Expected& expected, const char* invariant);
+  void fill(Expected& expected, const StreamFacts& stream, const SeriesSpec& series,
+            engine::Time bucket) const;
   [[nodiscard]] bool in_gap(const std::string& stream_id, const std::string& scope,
                             engine::Time bucket) const;
 

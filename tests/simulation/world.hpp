@@ -19,8 +19,10 @@ enum class Mutant : std::uint8_t {
   sink_alters_a_value,
   sink_never_takes_any,
   sink_hides_a_restart,
-  cursor_ahead,
-  store_forgets,
+  cursor_skips_rows,   // between two lives: acknowledged, and never sent
+  store_goes_back,     // at a crash, to what it was when the daemon last started
+  ledger_loses_rows,   // between two lives
+  gaps_are_forgotten,  // between two lives
   answer_drops_a_row,
   frontier_lies,
 };

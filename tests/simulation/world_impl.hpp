@@ -41,8 +41,10 @@ class World {
   void happen(const Happening& one);
   void post(std::size_t job, bool replace);
   void remove(std::size_t job);
+  void reload(std::size_t source);
   void become_calm();
   void mutate();
+  void mutate_store();
 
   RunOptions options_;
   Journal journal_;

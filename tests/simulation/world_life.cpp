@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "runner/delivery_records.hpp"
 #include "tests/simulation/world_impl.hpp"
 
 namespace settle::simulation {
@@ -25,9 +26,11 @@ Duration elapsed(const WorldTime& time) {
 
 void World::start_daemon() {
   back_at_.reset();
+  mutate_store();
   ProcessSpec spec;
   spec.directory = directory_;
   spec.clock_floor = witness_->newest_source_time();
+  spec.options.backfill.backoff_max = std::chrono::seconds{20};
   spec.pump.queue_rows_max = scenario_.queue_rows_max;
   spec.pump.backoff_max = std::chrono::seconds{20};
   spec.pump.jitter_seed = Random::mix(options_.seed + lives_);
@@ -96,6 +99,23 @@ void World::remove(std::size_t job) {
   }
 }
 
+/// As SIGHUP does.
+void World::reload(std::size_t source) {
+  std::vector<runner::SourceEntry> there;
+  std::vector<std::string> gone;
+  if (source_configured_[source]) {
+    there = process_->entries({sources_[source].get()});
+  } else {
+    gone.push_back(sources_[source]->spec().name);
+  }
+  auto done = [this](std::exception_ptr failed, const runner::Outcome<std::vector<std::string>>& changed) {
+    if (failed || !changed) violate("a reload succeeds", failed ? "it throws" : changed.refusal().detail);
+  };
+  asio::co_spawn(process_->executor(),
+                 process_->runner().reload(std::move(there), std::move(gone), std::vector<std::string>{}),
+                 done);
+}
+
 void World::happen(const Happening& one) {
   note("happening", describe(one, scenario_));
   const auto until = time_.steady + one.length;
@@ -157,6 +177,7 @@ void World::happen(const Happening& one) {
     }
     case Kind::drop_source:
       source_configured_[one.which] = one.length == Duration::zero();
+      if (process_) reload(one.which);
       if (one.length > Duration::zero()) {
         Happening back = one;
         back.at = later;
@@ -170,6 +191,7 @@ void World::happen(const Happening& one) {
 void World::become_calm() {
   note("world", "is calm from now on");
   calm_ = true;
+  for (Happening& one : later_) one.at = elapsed(time_);
   crashing_.reset();
   pool_until_.reset();
   disk_until_.reset();
@@ -191,6 +213,48 @@ void World::mutate() {
     server->mutation.never_takes_any = options_.mutant == Mutant::sink_never_takes_any;
     server->mutation.forgets_for_good = options_.mutant == Mutant::sink_hides_a_restart;
   }
+  for (const auto& source : sources_) {
+    source->mutation.drops_a_row = options_.mutant == Mutant::answer_drops_a_row;
+    source->mutation.frontier_lies = options_.mutant == Mutant::frontier_lies;
+  }
+}
+
+/// Before a life of the daemon begins.
+void World::mutate_store() {
+  namespace fs = std::filesystem;
+  const Mutant mutant = options_.mutant;
+  const fs::path data = fs::path{directory_} / "data.mdb";
+  const fs::path kept = fs::path{directory_} / "kept";
+  if (mutant == Mutant::store_goes_back && lives_ > 0) {
+    if (fs::exists(kept)) fs::copy_file(kept, data, fs::copy_options::overwrite_existing);
+    fs::copy_file(data, kept, fs::copy_options::overwrite_existing);
+  }
+  const bool changes = mutant == Mutant::cursor_skips_rows || mutant == Mutant::ledger_loses_rows ||
+                       mutant == Mutant::gaps_are_forgotten;
+  if (!changes || lives_ == 0) return;
+  auto store = runner::Store::open({.directory = directory_, .bytes_max = std::size_t{64} << 20});
+  if (!store) return violate("what was saved is loaded", store.error().detail);
+  runner::WriteBatch batch;
+  {
+    const runner::ReadTransaction view = (*store)->read();
+    std::string newest;
+    view.scan(runner::Table::ledger, "", "", [&newest](std::string_view key, std::string_view) {
+      newest = key;
+      return true;
+    });
+    if (mutant == Mutant::gaps_are_forgotten) batch.erase_range(runner::Table::gaps, "", "");
+    if (mutant == Mutant::ledger_loses_rows && !newest.empty()) batch.erase(runner::Table::ledger, newest);
+    if (mutant == Mutant::cursor_skips_rows) {
+      view.scan(runner::Table::sinks, "", "", [&](std::string_view key, std::string_view value) {
+        auto record = runner::decode_sink_record(value);
+        if (!record || newest.empty() || key.back() != '\0') return true;
+        record->next = {.key = newest, .row = 1'000};
+        batch.put(runner::Table::sinks, std::string{key}, runner::encode_sink_record(*record));
+        return true;
+      });
+    }
+  }
+  if (!batch.empty()) (void)(*store)->commit_now(std::move(batch));
 }
 
 }  // namespace settle::simulation
