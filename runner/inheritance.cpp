@@ -66,7 +66,7 @@ void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, s
 }
 
 std::vector<Inheritance::Share> Inheritance::shares(const Job& job, std::vector<Sample> samples,
-                                                    const engine::Engine& names) const {
+                                                    const engine::Engine& names, bool all) const {
   if (sent_.empty()) {
     return {{.sinks = job.spec.sinks, .samples = std::move(samples)}};
   }
@@ -88,7 +88,7 @@ std::vector<Inheritance::Share> Inheritance::shares(const Job& job, std::vector<
     if (!without.empty()) {
       by_sinks[without].push_back(sample);
     }
-    const bool known = sample.revision == 1 && sample.value == sent.value;
+    const bool known = (all || sample.revision == 1) && sample.value == sent.value;
     if (!known && job.spec.engine.corrections != engine::Corrections::hold) {
       if (!sample.replaced) sample.replaced = sent.value;
       sample.revision += sent.revision;

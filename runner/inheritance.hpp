@@ -30,9 +30,10 @@ class Inheritance {
     std::vector<engine::Sample> samples;
   };
   /// What goes to which sinks. A value that a sink has is left out there; another one follows it as its next
-  /// revision under repush, and is held back under hold.
+  /// revision under repush, and is held back under hold. `all`: these are the newest values of everything,
+  /// for a job that just came.
   [[nodiscard]] std::vector<Share> shares(const Job& job, std::vector<engine::Sample> samples,
-                                          const engine::Engine& names) const;
+                                          const engine::Engine& names, bool all) const;
   void forget_before(engine::Time stamp);
   [[nodiscard]] bool empty() const { return sent_.empty(); }
 

@@ -49,7 +49,7 @@ Flushed StreamRunner::Impl::flush_copy(const Job& job, bool alone, const Instant
   for (const Sample& sample : last) {
     note_newest(out.newest, sample);
   }
-  append(out.built, job, std::move(samples));
+  append(out.built, job, std::move(samples), false);
   if (!alone) {
     out.unserved = true;
     out.built.batch.erase(Table::meta, served_prefix(tenant, stream_id) + output);
@@ -142,7 +142,7 @@ asio::awaitable<Outcome<bool>> StreamRunner::Impl::part(Registry* registry, std:
     }
     const Job job = *found;
     const Instant at{.source = parts.clocks.source_now(), .wall = parts.clocks.wall_now()};
-    if (inheritance_unread || !served.contains(output_identity(job.spec))) {
+    if (inheritance_unread || is_new(job)) {
       inherit(*of, at);
     }
     const bool alone = of->job_ids.size() == 1;

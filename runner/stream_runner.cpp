@@ -37,10 +37,14 @@ std::vector<const Job*> StreamRunner::Impl::jobs(const Stream& of) const {
   return found;
 }
 
+bool StreamRunner::Impl::is_new(const Job& job) const {
+  const auto found = served.find(output_identity(job.spec));
+  return found == served.end() || found->second.job_id != job.id;
+}
+
 bool StreamRunner::Impl::has_new_output(const Stream& of) const {
   const std::vector<const Job*> all = jobs(of);
-  return std::any_of(all.begin(), all.end(),
-                     [this](const Job* job) { return !served.contains(output_identity(job->spec)); });
+  return std::any_of(all.begin(), all.end(), [this](const Job* job) { return is_new(*job); });
 }
 
 engine::LivePlan StreamRunner::Impl::plan(const Stream& of, Time now) const {
@@ -91,7 +95,7 @@ void StreamRunner::Impl::inherit(const Stream& of, const Instant& at) {
   const ReadTransaction view = parts.store.read();
   const std::uint64_t first = sequence_reached(view, at.wall - 2 * engine.options().watch - kLedgerMarkEvery);
   for (const Job* job : jobs(of)) {
-    if (inheritance_unread || !served.contains(output_identity(job->spec))) {
+    if (inheritance_unread || is_new(*job)) {
       inherited.read(view, *job, engine.live_from(), first);
     }
   }
@@ -208,8 +212,8 @@ LedgerBlock StreamRunner::Impl::block_of(const Job& job) const {
           .samples = {}};
 }
 
-/// What of the samples is the job's, for each of its sinks.
-void StreamRunner::Impl::append(Built& built, const Job& job, std::vector<Sample> samples) const {
+/// What of the samples is the job's, for each of its sinks. `all`: as Inheritance::shares() has it.
+void StreamRunner::Impl::append(Built& built, const Job& job, std::vector<Sample> samples, bool all) const {
   const JobSpec& spec = job.spec;
   const engine::Duration granularity = engine.options().granularity;
   LedgerBlock block = block_of(job);
@@ -218,7 +222,7 @@ void StreamRunner::Impl::append(Built& built, const Job& job, std::vector<Sample
                   [&](const Sample& sample) { return sample.bucket + granularity > *spec.valid_until; });
   }
   built.samples_by_job[job.id] += samples.size();
-  for (Inheritance::Share& share : inherited.shares(job, std::move(samples), engine)) {
+  for (Inheritance::Share& share : inherited.shares(job, std::move(samples), engine, all)) {
     for (const std::string& sink : share.sinks) {
       built.rows_by_sink[sink] += share.samples.size();
     }
@@ -237,8 +241,8 @@ Built StreamRunner::Impl::build(const Stream& of) const {
   built.batch.put(Table::meta, "source_time", key_u64(static_cast<std::uint64_t>(engine::epoch_ms(now))));
   for (const Job* job : jobs(of)) {
     std::string output = output_identity(job->spec);
-    const bool is_new = !served.contains(output);
-    if (is_new && !pending->emitted) {
+    const bool comes = is_new(*job);
+    if (comes && !pending->emitted) {
       continue;  // it came while this tick was under way: the next one gives it everything
     }
     if (auto markers = markers_block(block_of(*job), job->spec, pending->ended, parts.takes_stale_markers)) {
@@ -247,14 +251,17 @@ Built StreamRunner::Impl::build(const Stream& of) const {
       }
       append_to_ledger(built.batch, *std::move(markers));
     }
-    append(built, *job, is_new ? *pending->emitted : pending->samples);
-    if (is_new) {
-      built.batch.put(Table::meta, served_prefix(tenant, stream_id) + output,
-                      served_value(job->id, pending->served_from));
+    append(built, *job, comes ? *pending->emitted : pending->samples, comes);
+    if (comes) {
+      const auto before = served.find(output);
+      const bool was_here = before != served.end() && before->second.from;
+      const Time from =
+          was_here ? std::min(*before->second.from, pending->served_from) : pending->served_from;
+      built.batch.put(Table::meta, served_prefix(tenant, stream_id) + output, served_value(job->id, from));
       if (!inherited.empty()) {
         built.batch.put(Table::meta, inherits_key(tenant, stream_id), "");
       }
-      built.outputs.push_back(std::move(output));
+      built.outputs.insert_or_assign(std::move(output), Served{.job_id = job->id, .from = from});
     }
   }
   return built;
@@ -262,7 +269,7 @@ Built StreamRunner::Impl::build(const Stream& of) const {
 
 void StreamRunner::Impl::publish(const Built& built, const Committed& committed) {
   log.committed(committed.sequence);
-  served.insert(built.outputs.begin(), built.outputs.end());
+  for (const auto& [output, whom] : built.outputs) served[output] = whom;
   for (const Sample& sample : pending->samples) {
     parts.finality.count(sample);
   }
@@ -399,8 +406,10 @@ StreamRunner::StreamRunner(Parts parts, std::shared_ptr<fetchers::Fetcher> fetch
   read_engine(impl_->status, impl_->engine);
   const std::string prefix = served_prefix(impl_->tenant, impl_->stream_id);
   impl_->parts.store.read().scan(Table::meta, prefix, prefix_end(prefix),
-                                 [&](std::string_view key, std::string_view) {
-                                   impl_->served.emplace(key.substr(prefix.size()));
+                                 [&](std::string_view key, std::string_view value) {
+                                   const std::string job_id{value.substr(0, value.find('\0'))};
+                                   impl_->served[std::string{key.substr(prefix.size())}] = {
+                                       .job_id = job_id, .from = read_served(value)};
                                    return true;
                                  });
   const auto heir = impl_->parts.store.read().get(Table::meta, inherits_key(impl_->tenant, impl_->stream_id));

@@ -51,11 +51,18 @@ struct Polled {
   engine::Answer again_answer = {};
 };
 
+/// Whom an output goes to. A job that comes back has another id: what went out while it was away is new to
+/// it, and what others sent under its output is not.
+struct Served {
+  std::string job_id;
+  std::optional<Time> from;  // the first bucket
+};
+
 struct Built {
   WriteBatch batch;
   std::map<std::string, std::uint64_t> rows_by_sink;
   std::map<std::string, std::uint64_t> samples_by_job;
-  std::vector<std::string> outputs;  // served from now on
+  std::map<std::string, Served> outputs;  // served from now on
 };
 
 /// What a flush would leave, made beside the engine that is in force: a commit may fail.
@@ -77,7 +84,7 @@ struct StreamRunner::Impl {
   engine::Engine engine;
   StreamLog log;
   StreamStatus status;
-  std::set<std::string> served;  // output identities
+  std::map<std::string, Served> served;  // by output identity
   Inheritance inherited = {};
   bool inheritance_unread = false;
   std::optional<Pending> pending;
@@ -89,6 +96,7 @@ struct StreamRunner::Impl {
     return found != nullptr && !found->job_ids.empty() ? found : nullptr;
   }
   std::vector<const Job*> jobs(const Stream& of) const;
+  bool is_new(const Job& job) const;
   bool has_new_output(const Stream& of) const;
   engine::LivePlan plan(const Stream& of, Time now) const;
   void note_error(std::string what);
@@ -104,7 +112,7 @@ struct StreamRunner::Impl {
   Built build(const Stream& of) const;
   void publish(const Built& built, const Committed& committed);
   LedgerBlock block_of(const Job& job) const;  // without samples
-  void append(Built& built, const Job& job, std::vector<Sample> samples) const;
+  void append(Built& built, const Job& job, std::vector<Sample> samples, bool all) const;
   asio::awaitable<void> commit();
   asio::awaitable<void> poll();
   asio::awaitable<void> fetch_again(Polled* polled, std::shared_ptr<fetchers::Fetcher> source,

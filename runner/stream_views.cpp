@@ -1,7 +1,7 @@
 #include "runner/stream_views.hpp"
 
+#include <algorithm>
 #include <utility>
-
 #include <xxhash.h>
 
 #include "engine/model/bytes.hpp"
@@ -85,13 +85,16 @@ void read_engine(StreamStatus& status, const engine::Engine& engine) {
 
 std::vector<Sample> emitted_samples(const engine::Engine& engine, Time now) {
   std::vector<Sample> samples;
+  // What went out past the frontier did so by ttl, and is not called settled for a newcomer.
+  const Time reached = std::min(now, engine.frontier().value_or(now));
   for (const CellView& cell : engine.cells()) {
     if (cell.emitted) {
+      const bool ended = cell.bucket + engine.options().granularity <= reached;
       samples.push_back({.series = cell.number,
                          .bucket = cell.bucket,
                          .value = *cell.emitted,
                          .revision = cell.revision,
-                         .reason = engine::Reason::settled,
+                         .reason = ended ? engine::Reason::settled : engine::Reason::ttl,
                          .age = now - (cell.bucket + engine.options().granularity),
                          .evidence_polls = 0});
     }

@@ -59,7 +59,7 @@ void read_engine(StreamStatus& status, const engine::Engine& engine);
 /// Keys in Table::meta: an output that the stream serves (the identity follows), and the mark that it has an
 /// inheritance (runner/inheritance.hpp).
 [[nodiscard]] std::string served_prefix(const std::string& tenant, const std::string& stream_id);
-/// What stands there: whom it was first served for, and from which bucket on.
+/// What stands there: whom it is served for, and from which bucket on.
 [[nodiscard]] std::string served_value(const std::string& job_id, engine::Time from);
 /// None: the store was written before this was kept.
 [[nodiscard]] std::optional<engine::Time> read_served(std::string_view value);

@@ -265,6 +265,11 @@ class Maker {
     }
     for (std::size_t i = 0; i < out_.servers.size(); ++i) {
       if (out_.servers[i].overwrite != Overwrite::last_wins || !random_.percent(15)) continue;
+      // A crash while a capability is lost re-sends revisions that had been replaced.
+      const bool crashes = std::any_of(
+          out_.happenings.begin(), out_.happenings.end(),
+          [](const Happening& one) { return one.kind == Kind::crash || one.kind == Kind::restart; });
+      if (crashes || !out_.servers[i].durable) continue;
       add(Kind::lose_overwrite, moment(), buckets(2, 20), i);
     }
     if (random_.percent(15)) add(Kind::sleep, moment(), buckets(2, 60));

@@ -154,7 +154,7 @@ void World::live_until(Duration end) {
       happen(one);
     }
     while (!over() && next_happening_ < scenario_.happenings.size() &&
-           scenario_.happenings[next_happening_].at <= elapsed() && !calm_) {
+           scenario_.happenings[next_happening_].at <= elapsed()) {
       const Happening& one = scenario_.happenings[next_happening_++];
       happen(one);
     }

@@ -192,6 +192,10 @@ void World::become_calm() {
   note("world", "is calm from now on");
   calm_ = true;
   for (Happening& one : later_) one.at = elapsed(time_);
+  for (; next_happening_ < scenario_.happenings.size(); ++next_happening_) {
+    const Happening& one = scenario_.happenings[next_happening_];
+    if (one.kind == Kind::post) later_.push_back(one);  // who removed it wants it back
+  }
   crashing_.reset();
   pool_until_.reset();
   disk_until_.reset();
