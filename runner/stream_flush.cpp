@@ -40,7 +40,7 @@ Flushed StreamRunner::Impl::flush_copy(const Job& job, bool alone, const Instant
   engine::Engine copy = engine.clone();
   const std::string output = output_identity(job.spec);
   std::vector<Sample> samples;
-  if (!served.contains(output)) {
+  if (is_new(job)) {
     samples = emitted_samples(copy, at.source);
   }
   const std::vector<Sample> last = copy.flush(at.source);

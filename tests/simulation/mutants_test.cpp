@@ -64,14 +64,15 @@ INSTANTIATE_TEST_SUITE_P(
                 "the newest revision is what the server has"}},
         Broken{Mutant::gaps_are_forgotten,
                "GapsAreForgotten",
-               {"law 2: the last value observed is the last one sent"}},
+               {"law 2: the last value observed is the last one sent",
+                "law 2: what was held back is accounted for"}},
         Broken{
             Mutant::answer_drops_a_row,
             "AnswerDropsARow",
             {"law 2: the last value observed is the last one sent",
              "law 2: a total is the sum of what was observed", "law 2: what was held back is accounted for"}},
         Broken{Mutant::frontier_lies, "FrontierLies", {"law 7: nothing settles past the frontier"}}),
-    [](const testing::TestParamInfo<Broken>& info) { return std::string{info.param.name}; });
+    [](const testing::TestParamInfo<Broken>& one) { return std::string{one.param.name}; });
 
 }  // namespace
 }  // namespace settle::simulation

@@ -187,7 +187,11 @@ void Witness::check_stream(const runner::Job& job, const JobFacts& facts, double
   const StreamFacts& stream = streams_.at(job.stream_id);
   if (!facts.from) return;
   if (stream.options.corrections == engine::Corrections::hold) {
-    if (stream.options.output == engine::Output::counter) return;
+    // What another stream had sent before is held back, too, and by nobody counted.
+    const bool replaced =
+        std::any_of(scenario_.happenings.begin(), scenario_.happenings.end(),
+                    [](const Happening& one) { return one.kind == Happening::Kind::replace; });
+    if (stream.options.output == engine::Output::counter || replaced) return;
     double left = 0;
     for (const auto& [cell, value] : stream.observed) {
       const auto emitted = stream.emitted.find(cell);

@@ -60,16 +60,19 @@ void World::die(Duration downtime) {
 void World::stop_daemon() {
   note("daemon", "is stopped");
   process_->stop();
-  while (!process_->ended()) {
+  // It may still die on the way.
+  while (process_ && !process_->ended()) {
     if (step()) continue;
     process_->wait_for_end();
     if (step() || process_->ended()) continue;
     const auto next = next_instant();
     if (next) advance(*next - elapsed(time_));
   }
+  if (!process_) return;
   process_.reset();
   for (const auto& server : servers_) server->client_died();
   witness_->daemon_died();
+  crashing_.reset();
 }
 
 void World::post(std::size_t job, bool replace) {
@@ -129,7 +132,7 @@ void World::happen(const Happening& one) {
     case Kind::restart:
       if (!process_) return;
       stop_daemon();
-      back_at_ = elapsed(time_) + one.length;
+      if (!back_at_) back_at_ = elapsed(time_) + one.length;
       return;
     case Kind::sleep:
       time_.now += one.length;
