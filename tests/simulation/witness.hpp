@@ -65,6 +65,8 @@ class Witness {
 
   void told(const std::string& selector, const Told& told);
   void daemon_died();
+  /// It has loaded what was saved, and asked nobody yet.
+  void daemon_started(runner::Runner& runner) { learn_jobs(runner); }
   /// After every commit, before anybody is told of it.
   void committed(const runner::Store& store, runner::Runner& runner);
   void pushed(std::size_t server, const std::vector<sinks::Row>& rows);

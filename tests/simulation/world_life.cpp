@@ -45,7 +45,9 @@ void World::start_daemon() {
   if (const auto started = process_->start(); !started) {
     violate("what was saved is loaded", started.error().detail);
     process_.reset();
+    return;
   }
+  witness_->daemon_started(process_->runner());
 }
 
 void World::die(Duration downtime) {
