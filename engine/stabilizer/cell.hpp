@@ -70,7 +70,8 @@ struct Entry {
   bool is_final = false;
   bool by_expiry = false;
   bool limited = false;
-  bool ended = false;  // when last looked at
+  bool unwatched = false;  // too long without a complete answer to say when its cells settled
+  bool ended = false;      // when last looked at
   // In the ingest that runs.
   bool appeared = false;
   bool was_final = false;  // before it

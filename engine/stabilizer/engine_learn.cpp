@@ -7,8 +7,6 @@ namespace settle::engine {
 
 namespace {
 
-constexpr double kLateShareMax = 0.01;
-
 bool covers(const Answer& answer, TimeRange range) {
   return std::any_of(answer.scopes.begin(), answer.scopes.end(), [&](const ScopeAnswer& part) {
     return part.covered.from <= range.from && range.to <= part.covered.to;
@@ -132,8 +130,10 @@ void Engine::State::learn_from(Bucket& bucket) {
     if (is_sampled && !cell.has(Cell::kAbsent)) {
       sampled.push_back({.number = series[cell.series].number, .value = cell.bits()});
     }
-    const Duration life = bucket.find_entry(cell.scope)->moving;
-    if (!learning->learner.is_aged(life)) continue;
+    const Entry& entry = *bucket.find_entry(cell.scope);
+    // When those cells settled nobody saw.
+    if (entry.unwatched || !learning->learner.is_aged(entry.moving)) continue;
+    const Duration life = entry.moving;
     const Duration age = settled_age(one, cell.bits(), learning->tolerance);
     const Score score = learning->learner.score_of(age, life);
     window.push_back({.band = one.band, .score = score});
@@ -209,7 +209,13 @@ FinalityView Engine::finality_view() const {
   out.rechecked = learned.rechecked;
   out.rechecked_wrong = learned.rechecked_wrong;
   out.late_share = learned.learner.unsettled_share();
-  if (out.late_share > kLateShareMax) out.advised_watch = 2 * state_->options.watch;
+  if (out.late_share > kLateShareMax) {
+    const Duration life = learned.learner.usual_life();
+    out.advised_watch = advise_watch({.watch = state_->options.watch,
+                                      .life = life,
+                                      .middle_share = learned.learner.share_above(life * 2 / 5),
+                                      .late_share = out.late_share});
+  }
   return out;
 }
 

@@ -34,6 +34,13 @@ class Judge {
   bool asked_ = false;
 };
 
+/// Whether cells may have settled since the last look at an entry, so long ago that their age would say
+/// little.
+bool is_unwatched(const EngineOptions& options, const Entry& entry, Time end, Time now) {
+  if (entry.covered == kNever) return now - end > std::max(options.watch / 5, options.granularity);
+  return now - std::max(entry.covered, end) > options.watch / 2;
+}
+
 }  // namespace
 
 void Engine::State::take_evidence(const Lane& lane) {
@@ -61,6 +68,7 @@ void Engine::State::take_evidence(const Lane& lane) {
       if (now > since) entry.moving += now - since;
       if (has_ended(scope, bucket->start)) ++entry.polls;
     }
+    if (is_unwatched(options, entry, end_of(bucket->start), now)) entry.unwatched = true;
     entry.covered = now;
   }
   scope.last_complete = now;

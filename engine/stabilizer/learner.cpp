@@ -177,14 +177,44 @@ std::size_t Learner::find_change() const {
   return 0;
 }
 
-double Learner::unsettled_share() const {
+double Learner::weight_from(Score score) const {
   if (logged_.empty()) return 0;
   std::uint64_t weight = 0;
   for_each_window(cells_, [&](auto first, auto last) {
     const auto size = static_cast<std::uint64_t>(last - first);
-    for (; first != last; ++first) weight += unpack(*first).score == kUnsettled ? kWeight / size : 0;
+    for (; first != last; ++first) weight += unpack(*first).score >= score ? kWeight / size : 0;
   });
   return static_cast<double>(weight) / static_cast<double>(kWeight * logged_.size());
+}
+
+double Learner::share_above(Duration age) const {
+  return weight_from(static_cast<Score>(std::clamp<std::int64_t>(age / unit_ + 1, 0, kScoreMax)));
+}
+
+double Learner::unsettled_share() const {
+  return weight_from(kUnsettled);
+}
+
+Duration advise_watch(const WatchAdviceInputs& seen) {
+  using namespace std::chrono_literals;
+  const auto watch = static_cast<double>(seen.watch.count());
+  double asked = 4 * watch;
+  if (seen.middle_share > seen.late_share) {
+    const double spans =
+        std::log(seen.late_share / kLateShareMax) / std::log(seen.middle_share / seen.late_share);
+    asked = 1.5 * static_cast<double>(seen.life.count()) * (0.8 + 0.4 * spans);
+  }
+  const Duration least{static_cast<std::int64_t>(std::ceil(std::clamp(asked, 1.25 * watch, 4 * watch)))};
+  Duration step = 6h;
+  for (const auto& [up_to, one] : {std::pair<Duration, Duration>{24h, 1h},
+                                   {6h, 30min},
+                                   {1h, 5min},
+                                   {10min, 1min},
+                                   {1min, 5s},
+                                   {10s, 1s}}) {
+    if (least <= up_to) step = one;
+  }
+  return (least + step - Duration{1}) / step * step;
 }
 
 std::size_t Learner::memory_bytes() const {

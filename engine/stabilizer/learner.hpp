@@ -42,6 +42,19 @@ struct AgedCell {
 };
 using Window = std::vector<AgedCell>;  // of one bucket, 1 to kPanelMax cells
 
+/// Share of the cells that may still change in the last fifth of `watch` before a longer one is advised.
+inline constexpr double kLateShareMax = 0.01;
+
+struct WatchAdviceInputs {
+  Duration watch{};
+  Duration life{};          // usual
+  double middle_share = 0;  // of the cells, settled after 2/5 of life
+  double late_share = 0;    // after 4/5; above kLateShareMax
+};
+/// 1.5 x the age at which 99 % would have settled if the shares went on to fall as they do between the two;
+/// from 1.25 to 4 x watch, rounded up to a duration that people write.
+[[nodiscard]] Duration advise_watch(const WatchAdviceInputs& seen);
+
 struct JudgedCell {
   std::uint8_t band = 0;
   bool wrong = false;  // its first final value was not the last one
@@ -86,6 +99,8 @@ class Learner {
   [[nodiscard]] bool is_warm() const { return windows() >= enough_; }
   [[nodiscard]] std::size_t windows() const { return logged_.size(); }
   [[nodiscard]] double level(std::uint8_t group) const { return levels_[group]; }
+  /// Share of the cells that settled at a greater age, or were not seen to.
+  [[nodiscard]] double share_above(Duration age) const;
   /// Share of the cells whose settling was not seen.
   [[nodiscard]] double unsettled_share() const;
   [[nodiscard]] std::size_t memory_bytes() const;
@@ -109,6 +124,8 @@ class Learner {
   using Worst = std::vector<Score>;
   /// Appends the greatest score of each window.
   [[nodiscard]] Worst worst_scores() const;
+  /// Share of the cells with at least that score; a window counts as one.
+  [[nodiscard]] double weight_from(Score score) const;
   void append(const Window& window);
   void forget(std::size_t count);
   /// How many of the newest windows are of another kind than those before; 0: all are alike.

@@ -80,7 +80,8 @@ class Encoder {
       out_.varint(entry.scope);
       out_.byte(static_cast<std::uint8_t>(
           (entry.is_final ? wire::kFinal : 0) | (entry.by_expiry ? wire::kByExpiry : 0) |
-          (entry.limited ? wire::kLimited : 0) | (covered ? wire::kCovered : 0)));
+          (entry.limited ? wire::kLimited : 0) | (covered ? wire::kCovered : 0) |
+          (entry.unwatched ? wire::kUnwatched : 0)));
       out_.varint(entry.polls);
       out_.varint(entry.polls - entry.appeared_at);
       // An entry that moved with every answer has aged exactly as long as it was covered.

@@ -119,6 +119,7 @@ class Decoder {
       entry.is_final = (bits & wire::kFinal) != 0;
       entry.by_expiry = (bits & wire::kByExpiry) != 0;
       entry.limited = (bits & wire::kLimited) != 0;
+      entry.unwatched = (bits & wire::kUnwatched) != 0;
       entry.polls = small();
       entry.appeared_at = entry.polls - static_cast<std::uint32_t>(in_.varint_up_to(entry.polls));
       Duration aged{};

@@ -45,7 +45,13 @@ inline constexpr std::array kStats{
 };
 
 enum ScopeFlag : std::uint8_t { kKnown = 0x1, kFrontier = 0x2, kLastComplete = 0x4, kPending = 0x8 };
-enum EntryFlag : std::uint8_t { kFinal = 0x1, kByExpiry = 0x2, kLimited = 0x4, kCovered = 0x8 };
+enum EntryFlag : std::uint8_t {
+  kFinal = 0x1,
+  kByExpiry = 0x2,
+  kLimited = 0x4,
+  kCovered = 0x8,
+  kUnwatched = 0x10,
+};
 enum SeriesFlag : std::uint8_t { kOverflowed = 0x1, kLastValued = 0x2, kEmittedThrough = 0x4, kPace = 0x8 };
 enum PanelFlag : std::uint8_t {
   kBand = 0x3,  // mask

@@ -222,5 +222,49 @@ TEST(LearnedFinality, SettlesNothingOnWhatAFrozenSourceSays) {
   }
 }
 
+/// Buckets that grow for two minutes after their end, polled every 30 s from `from` to `to`: minutes after
+/// noon.
+void poll_growing(engine::Engine& engine, int from, int to) {
+  for (Duration at = 1min * from; at < 1min * to; at += 30s) {
+    std::vector<PolledRow> rows;
+    const int minutes = static_cast<int>(at / 1min) + 1;
+    for (int minute = 0; minute < minutes; ++minute) {
+      rows.push_back(
+          {"a", minute, static_cast<double>(std::min<std::int64_t>((at - 1min * minute) / 1s, 180))});
+    }
+    (void)poll(engine, at, rows, minutes);
+    (void)engine.expire(kNoon + at);
+  }
+}
+
+TEST(LearnedEngine, DoesNotTakeWhatItSawLateForWhatSettledLate) {
+  engine::EngineOptions options = test_options();
+  options.finality = Learned{};
+  engine::Engine engine{options, kNoon};
+  poll_growing(engine, 10, 12);  // starts where ten minutes are there already
+  SavedEngine saved;
+  saved.save(engine);  // what was seen late is remembered
+  engine = std::move(*saved.load(options));
+  poll_growing(engine, 12, 40);
+  EXPECT_GT(engine.finality_view().windows, 10U);
+  EXPECT_EQ(engine.finality_view().late_share, 0);
+  EXPECT_EQ(engine.finality_view().advised_watch, std::nullopt);
+  poll_growing(engine, 48, 70);  // an outage
+  EXPECT_EQ(engine.finality_view().late_share, 0);
+  EXPECT_EQ(engine.finality_view().advised_watch, std::nullopt);
+}
+
+TEST(WatchAdvice, FollowsHowTheSharesFall) {
+  const auto advice = [](double middle, double late) {
+    return engine::advise_watch({.watch = 10min, .life = 10min, .middle_share = middle, .late_share = late});
+  };
+  EXPECT_EQ(advice(0.2, 0.02), 15min);   // 99 % at 9 min 12 s
+  EXPECT_EQ(advice(0.9, 0.011), 15min);  // at 8 min 5 s: the least is 12.5 min
+  EXPECT_EQ(advice(0.2, 0.15), 40min);   // hardly falls
+  EXPECT_EQ(advice(0.3, 0.3), 40min);
+  EXPECT_EQ(engine::advise_watch({.watch = 1h, .life = 1h, .middle_share = 0.2, .late_share = 0.02}), 90min);
+  EXPECT_EQ(engine::advise_watch({.watch = 7s, .life = 7s, .middle_share = 1, .late_share = 1}), 30s);
+}
+
 }  // namespace
 }  // namespace settle::test

@@ -145,6 +145,59 @@ TEST_F(VerifyJob, ASinkThatDropsWhatItAcknowledgedMakesTheJobFailUntilItKeepsItA
   EXPECT_EQ(status_of(rig, job).last_error, "");
 }
 
+/// 100, then 117.5 after four minutes, then 112 after seven.
+fetchers::FetchResult revised(const fetchers::FetchRequest& request) {
+  fetchers::FetchResult result = minutes(request);
+  for (auto& row : result.answer.scopes[0].rows) {
+    const engine::Duration age = request.now - row.bucket - 1min;
+    row.value = Value::number(age < 4min ? 100 : age < 7min ? 117.5 : 112);
+  }
+  return result;
+}
+
+TEST(VerifyLedgerJob, ComparesTheDifferencesUnderTheirOwnNames) {
+  RunnerRig rig{kNoon, revised};
+  rig.sink.can_read_back = true;
+  rig.sink.overwrite = sinks::Overwrite::none;
+  rig.start();
+  const auto added =
+      rig.post(job_json("a", R"(,"watch":"12m","finality":"consecutive:2","corrections":"ledger")"));
+  ASSERT_TRUE(added);
+  rig.pass(30min, 15s);
+  const auto of_revision = [&](const char* revision) {
+    return std::find_if(rig.sink.rows.begin(), rig.sink.rows.end(), [&](const sinks::Row& row) {
+      return row.timestamp >= kNoon &&
+             row.series.view().find(":revision{revision=\"" + std::string{revision} + "\"") !=
+                 std::string_view::npos;
+    });
+  };
+  const auto verify = [&] { return *rig.verify(added->job.id, {kNoon - 1h, kNoon + 1h}); };
+  ASSERT_NE(of_revision("3"), rig.sink.rows.end());
+  EXPECT_EQ(of_revision("2")->value, Value::number(17.5));
+  EXPECT_EQ(of_revision("3")->value, Value::number(-5.5));
+  const VerifyReport right = verify();
+  EXPECT_EQ(right.compared, rig.sink.rows.size());
+  EXPECT_EQ(right.missing + right.different + right.extra, 0U);
+
+  of_revision("3")->value = Value::number(112);  // the value where the difference belongs
+  sinks::Row twice = *of_revision("2");
+  const std::string lost{of_revision("2")->series};
+  rig.sink.rows.erase(of_revision("2"));
+  const VerifyReport wrong = verify();
+  EXPECT_EQ(wrong.missing, 1U);
+  EXPECT_EQ(wrong.different, 1U);
+  EXPECT_EQ(wrong.extra, 0U);
+  const auto missing = std::find_if(wrong.mismatches.begin(), wrong.mismatches.end(),
+                                    [](const Mismatch& one) { return one.kind == Kind::missing; });
+  EXPECT_EQ(missing->series, lost);
+  EXPECT_EQ(missing->acknowledged, Value::number(17.5));
+
+  rig.sink.rows.push_back(twice);
+  rig.sink.rows.push_back(twice);  // a difference that is kept twice is added twice
+  EXPECT_EQ(verify().missing, 0U);
+  EXPECT_EQ(verify().extra, 1U);
+}
+
 TEST_F(VerifyJob, KnowsNoUnknownJob) {
   const auto report = rig.verify("nobody", {kNoon - 1h, kNoon + 1h});
   ASSERT_FALSE(report);

@@ -103,6 +103,7 @@ class NaiveEngine {
     bool final = false;
     bool by_expiry = false;
     bool limited = false;
+    bool unwatched = false;
   };
   struct Cell {
     std::string scope;

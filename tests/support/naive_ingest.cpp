@@ -159,6 +159,11 @@ void NaiveEngine::take_evidence(const engine::ScopeAnswer& part, Time now, std::
       if (now > since) entry.moving += now - since;
       if (ended(bucket, part.scope)) ++entry.polls;
     }
+    const Duration first_look = std::max(options_.watch / 5, options_.granularity);
+    if (!entry.covered && now - end_of(bucket) > first_look) entry.unwatched = true;
+    if (entry.covered && now - std::max(*entry.covered, end_of(bucket)) > options_.watch / 2) {
+      entry.unwatched = true;
+    }
     entry.covered = now;
     covered.insert({bucket, part.scope});
   }

@@ -108,6 +108,7 @@ void NaiveEngine::learn_from(Time bucket) {
     if (cell->first_final) judged.emplace_back(cell->band, !close(*cell->first_final, cell->value));
     if (!cell->absent) sampled[key.text] = cell->value;
     const Duration life = entries_[{bucket, cell->scope}].moving;
+    if (entries_[{bucket, cell->scope}].unwatched) continue;
     if (life <= Duration{} || life < life_ * 75 / 100) continue;
     const int score = score_of(*cell, life);
     window.emplace_back(cell->band, score);
@@ -339,7 +340,15 @@ engine::FinalityView NaiveEngine::finality_view() {
     view.late_share = static_cast<double>(weight_above(0, kUnsettledScore - 1)) /
                       static_cast<double>(kWhole * windows_.size());
   }
-  if (view.late_share > 0.01) view.advised_watch = 2 * options_.watch;
+  if (view.late_share > 0.01) {
+    const Duration unit{(options_.watch.count() + 4095) / 4096};
+    const int middle = static_cast<int>(std::min<std::int64_t>(life_ * 2 / 5 / unit, 4094));
+    view.advised_watch = engine::advise_watch({.watch = options_.watch,
+                                               .life = life_,
+                                               .middle_share = static_cast<double>(weight_above(0, middle)) /
+                                                               static_cast<double>(kWhole * windows_.size()),
+                                               .late_share = view.late_share});
+  }
   return view;
 }
 
