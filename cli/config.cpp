@@ -14,14 +14,16 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::array kTopKeys{"listen"sv, "data_dir"sv, "tenant"sv,  "log_level"sv, "sources"sv,   "sinks"sv,
-                              "jobs"sv,   "limits"sv,   "metrics"sv, "job_grace"sv, "retention"sv, "store"sv};
+constexpr std::array kTopKeys{"listen"sv,    "data_dir"sv, "tenant"sv, "log_level"sv, "sources"sv,
+                              "sinks"sv,     "jobs"sv,     "limits"sv, "metrics"sv,   "job_grace"sv,
+                              "retention"sv, "store"sv,    "verify"sv};
 constexpr std::array kLimitKeys{"series_max"sv, "open_cells_max"sv, "http"sv};
 constexpr std::array kHttpKeys{"header_bytes_max"sv, "body_bytes_max"sv, "connections_max"sv,
                                "request_timeout"sv, "idle_timeout"sv};
 constexpr std::array kMetricsKeys{"max_jobs"sv};
 constexpr std::array kRetentionKeys{"ledger"sv, "dead_letters"sv, "dead_letter_bytes"sv};
 constexpr std::array kStoreKeys{"max_bytes"sv};
+constexpr std::array kVerifyKeys{"interval"sv};
 constexpr std::array kLevels{"debug"sv, "info"sv, "warn"sv, "error"sv};
 
 constexpr KeyTable kTop{"", kTopKeys};
@@ -30,6 +32,7 @@ constexpr KeyTable kHttp{"limits.http", kHttpKeys};
 constexpr KeyTable kMetrics{"metrics", kMetricsKeys};
 constexpr KeyTable kRetention{"retention", kRetentionKeys};
 constexpr KeyTable kStore{"store", kStoreKeys};
+constexpr KeyTable kVerify{"verify", kVerifyKeys};
 
 Limits read_limits(const Section& top, Problems& problems) {
   Limits limits;
@@ -94,6 +97,8 @@ void read_top(const YamlNode& root, const std::string& folder, Config& config, P
   config.retention = read_retention(top, problems);
   const Section metrics(top.find("metrics"), kMetrics, problems);
   config.metrics_jobs_max = metrics.number("max_jobs", config.metrics_jobs_max, 1'000'000);
+  const Section verify(top.find("verify"), kVerify, problems);
+  config.verify_interval = verify.duration("interval", config.verify_interval, true);
   const Section store(top.find("store"), kStore, problems);
   config.store_bytes_max = store.bytes("max_bytes", config.store_bytes_max);
   constexpr std::uint64_t kStoreBytesMin = 16ull << 20;
@@ -146,7 +151,7 @@ engine::Result<Config> load_config(const std::string& filename) {
 }
 
 std::vector<KeyTable> config_keys() {
-  std::vector<KeyTable> tables{kTop, kLimits, kHttp, kMetrics, kRetention, kStore};
+  std::vector<KeyTable> tables{kTop, kLimits, kHttp, kMetrics, kRetention, kStore, kVerify};
   for (const KeyTable& table : part_keys()) tables.push_back(table);
   return tables;
 }

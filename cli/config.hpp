@@ -93,6 +93,8 @@ struct Config {
   std::uint64_t metrics_jobs_max = 500;  // jobs with a label of their own in /metrics
   engine::Duration job_grace{std::chrono::hours{24}};
   Retention retention;
+  /// Between two looks whether sinks have what they acknowledged; 0: never.
+  engine::Duration verify_interval{std::chrono::minutes{5}};
   std::uint64_t store_bytes_max = 16ull << 30;
   std::vector<std::string> warnings;  // one line each, with file:line:column
 };

@@ -143,6 +143,7 @@ runner::RunnerOptions runner_options(const Config& config) {
   options.keep_ledger = config.retention.ledger;
   options.keep_dead_letters = config.retention.dead_letters;
   options.dead_letter_bytes_max = config.retention.dead_letter_bytes_max;
+  options.read_back_interval = config.verify_interval;
   return options;
 }
 
@@ -161,6 +162,7 @@ std::vector<std::string> needs_restart(const Config& before, const Config& after
   check(before.job_grace == after.job_grace, "job_grace");
   check(before.limits == after.limits, "limits");
   check(before.retention == after.retention, "retention");
+  check(before.verify_interval == after.verify_interval, "verify.interval");
   check(before.metrics_jobs_max == after.metrics_jobs_max, "metrics.max_jobs");
   return lines;
 }

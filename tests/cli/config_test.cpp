@@ -41,6 +41,7 @@ TEST(Config, IsAllDefaultsWhenEmpty) {
   EXPECT_TRUE(config.sinks.empty());
   EXPECT_EQ(config.metrics_jobs_max, 500u);
   EXPECT_EQ(config.job_grace, 24h);
+  EXPECT_EQ(config.verify_interval, 5min);
   EXPECT_EQ(config.retention.ledger, 24h * 30);
   EXPECT_EQ(config.limits.series_max, 100'000u);
   EXPECT_TRUE(config.warnings.empty());
@@ -54,6 +55,7 @@ log_level: debug
 job_grace: 0s
 metrics: {max_jobs: 7}
 store: {max_bytes: 1GiB}
+verify: {interval: 0s}
 retention: {ledger: 3d, dead_letters: 1d, dead_letter_bytes: 64MiB}
 limits:
   series_max: 10
@@ -108,6 +110,7 @@ TEST(Config, ReadsEveryKey) {
   EXPECT_EQ(config.listen, "[::1]:9100");
   EXPECT_EQ(config.data_dir, "/var/lib/settle");
   EXPECT_EQ(config.job_grace, 0s);
+  EXPECT_EQ(config.verify_interval, 0s);
   EXPECT_EQ(config.store_bytes_max, 1ull << 30);
   EXPECT_EQ(config.retention.dead_letter_bytes_max, 64ull << 20);
   EXPECT_EQ(config.limits.http.header_bytes_max, 8u << 10);
@@ -146,8 +149,8 @@ TEST(Config, ReadsEveryKey) {
   EXPECT_EQ(vm.keep_acked, 30s);
 
   ASSERT_EQ(config.jobs.size(), 1u);
-  EXPECT_EQ(config.jobs[0].place, (Place{49, 5}));
-  EXPECT_EQ(config.jobs[0].fields.at("sinks"), (Place{54, 5}));
+  EXPECT_EQ(config.jobs[0].place, (Place{50, 5}));
+  EXPECT_EQ(config.jobs[0].fields.at("sinks"), (Place{55, 5}));
   EXPECT_EQ(config.jobs[0].json,
             R"({"query":"requests{zone=\"a\"}","granularity":"1m","source":"prom","sketch_type":"scalar",)"
             R"("store_path":"edge/requests","sinks":["vm","log"],"labels":{"team":"7"}})");
@@ -176,6 +179,7 @@ TEST(Config, RefusesWithFileLineColumnAndWhatToDo) {
       {"metrics:\n  max_jobs: many", "2:13: \"max_jobs\" is a whole number from 1 to 1000000, not \"many\""},
       {"job_grace: 1x", "1:12: \"job_grace\": *"},
       {"retention: {ledger: 0s}", "1:21: \"ledger\": *"},
+      {"verify: {interval: often}", "1:20: \"interval\": *"},
       {"log_level: loud", "1:12: \"log_level\" is one of debug, info, warn, error, not \"loud\""},
       {"limits: {http: {body: 1}}", "1:17: unknown key \"body\"; did you mean \"body_bytes_max\"?"},
       {"sources:\n  a b: {kind: trace, file: f}",

@@ -43,15 +43,20 @@ class Serve : public ::testing::Test {
     std::string name = (fs::temp_directory_path() / "settle-serve-XXXXXX").string();
     ASSERT_NE(mkdtemp(name.data()), nullptr);
     folder_ = name;
+    tell_history(kStart);
+    configure("");
+  }
+  /// The trace begins at `start`, and the source's clock at its end.
+  void tell_history(std::int64_t start) {
+    start_ = start;
     std::string trace;
     for (int minute = 0; minute < kMinutes; ++minute) {
-      const std::int64_t bucket = kStart + minute * 60'000;
+      const std::int64_t bucket = start_ + minute * 60'000;
       trace += R"({"at": )" + std::to_string(bucket + 90'000) +
                R"(, "series": {"__name__": "m"}, "bucket": )" + std::to_string(bucket) + R"(, "value": )" +
                std::to_string(100 + minute) + "}\n";
     }
     write_file(folder_ / "trace.jsonl", trace);
-    configure("");
   }
   void TearDown() override {
     if (pid_ > 0) {
@@ -71,7 +76,7 @@ class Serve : public ::testing::Test {
 
   pid_t spawn(const std::string& log) {
     const std::string config = folder_ / "settle.yaml";
-    const std::string clock = std::to_string(kStart + 40 * 60'000);
+    const std::string clock = std::to_string(start_ + 40 * 60'000);
     const std::string log_path = folder_ / log;
     std::vector<std::string> words{SETTLE_BINARY,   "serve", "--config",      config,
                                    "--clock-start", clock,   "--clock-speed", "60"};
@@ -180,6 +185,7 @@ class Serve : public ::testing::Test {
 
   static constexpr int kMinutes = 30;
   static constexpr std::int64_t kStart = 1'782'480'000'000;  // a full hour
+  std::int64_t start_ = kStart;
   fs::path folder_;
   pid_t pid_ = -1;
   std::string url_;

@@ -31,13 +31,17 @@ TEST_F(Serve, RefusesASecondDaemonOnTheSameData) {
 }
 
 TEST_F(Serve, ReadsItsConfigurationAgainAndTouchesOnlyWhatChanged) {
-  configure("jobs:\n  - {query: m, granularity: 1m, source: edge, sketch_type: scalar, store_path: one, finality: \"consecutive:3\"}\n");
+  configure(
+      "jobs:\n  - {query: m, granularity: 1m, source: edge, sketch_type: scalar, store_path: one, finality: "
+      "\"consecutive:3\"}\n");
   start();
   ASSERT_TRUE(wait_for("/api/v1/precompute/jobs", "\"one\""));
   const std::string before = get("/api/v1/precompute/jobs");
   configure(
-      "jobs:\n  - {query: m, granularity: 1m, source: edge, sketch_type: scalar, store_path: one, finality: \"consecutive:3\"}\n"
-      "  - {query: m, granularity: 1m, source: edge, sketch_type: scalar, store_path: two, record: other, finality: \"consecutive:3\"}\n");
+      "jobs:\n  - {query: m, granularity: 1m, source: edge, sketch_type: scalar, store_path: one, finality: "
+      "\"consecutive:3\"}\n"
+      "  - {query: m, granularity: 1m, source: edge, sketch_type: scalar, store_path: two, record: other, "
+      "finality: \"consecutive:3\"}\n");
   kill(pid_, SIGHUP);
   ASSERT_TRUE(wait_for("/api/v1/precompute/jobs", "\"two\""));
   const std::size_t id = before.find("\"job_id\":");
@@ -53,7 +57,9 @@ TEST_F(Serve, ReadsItsConfigurationAgainAndTouchesOnlyWhatChanged) {
 }
 
 TEST_F(Serve, SaysWhatIsWrongWithItsConfigurationAndDoesNotStart) {
-  configure("jobs:\n  - {query: m, granularity: 7m, source: edge, sketch_type: scalar, store_path: one, finality: \"consecutive:3\"}\n");
+  configure(
+      "jobs:\n  - {query: m, granularity: 7m, source: edge, sketch_type: scalar, store_path: one, finality: "
+      "\"consecutive:3\"}\n");
   EXPECT_EQ(exit_code(spawn("log")), 1);
   const std::string said = read_file(folder_ / "log");
   EXPECT_NE(said.find("granularity"), said.npos) << said;
