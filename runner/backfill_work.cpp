@@ -37,8 +37,10 @@ engine::KnownPoints known_from_gap(const Store& store, const ChunkWork& work) {
     if (text->second.empty()) {
       continue;  // forgotten since: older than the ledger
     }
-    known[{text->second, cell.bucket}] = {
-        .emitted = cell.emitted, .revision = cell.revision, .last_observed = cell.last_observed};
+    known[{text->second, cell.bucket}] = {.emitted = cell.emitted,
+                                          .revision = cell.revision,
+                                          .last_observed = cell.last_observed,
+                                          .given_up = true};
   }
   return known;
 }

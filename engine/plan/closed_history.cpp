@@ -174,7 +174,8 @@ Fill plan_fill(const ClosedHistory& history, const KnownPoints& known, const Fil
   auto next = known.begin();
   const auto pass_unmet = [&] {
     const auto& [series, bucket] = next->first;
-    if (filling.wants(bucket) && answered.contains(bucket)) {
+    const bool mine = !order.scope || next->second.given_up;
+    if (mine && filling.wants(bucket) && answered.contains(bucket)) {
       unseen.add({bucket, bucket + order.granularity});
       filling.lost(series, bucket, next->second);
     }
@@ -189,9 +190,10 @@ Fill plan_fill(const ClosedHistory& history, const KnownPoints& known, const Fil
     while (next != known.end() && before(next->first)) pass_unmet();
     const bool is_known =
         next != known.end() && next->first.second == point.bucket && next->first.first == series;
-    const bool mine = !order.scope || history.scopes[point.scope].name == *order.scope;
+    const bool mine = !order.scope || history.scopes[point.scope].name == *order.scope ||
+                      (is_known && next->second.given_up);
     if (mine && !known.empty()) seen.add({point.bucket, point.bucket + order.granularity});
-    if ((mine || is_known) && filling.wants(point.bucket)) {
+    if (mine && filling.wants(point.bucket)) {
       filling.found(series, point.bucket, point.value, is_known ? &next->second : nullptr);
     }
     if (is_known) ++next;

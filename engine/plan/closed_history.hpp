@@ -53,7 +53,8 @@ struct KnownPoint {
   std::optional<Value> emitted;  // the newest; none: nothing went out
   std::uint32_t revision = 0;    // of it
   std::optional<Value>
-      last_observed;  // goes out when the source has the bucket no more and nothing was emitted
+      last_observed;      // goes out when the source has the bucket no more and nothing was emitted
+  bool given_up = false;  // a cell of the gap that is filled: counts whatever scope reports it now
 };
 /// By (series text, bucket).
 using KnownPoints = std::map<std::pair<std::string, Time>, KnownPoint, std::less<>>;
@@ -61,7 +62,7 @@ using KnownPoints = std::map<std::pair<std::string, Time>, KnownPoint, std::less
 struct FillOrder {
   TimeRange range;  // of the history
   std::optional<std::string> scope =
-      std::nullopt;  // only what this scope reported, and what is known; none: all
+      std::nullopt;  // only what this scope reported, and what was given up; none: all
   std::optional<Time> valid_until = std::nullopt;  // nothing that ends later
   Corrections corrections = Corrections::repush;
   bool rising_only = false;  // a smaller value is held back: EngineOptions

@@ -87,15 +87,17 @@ void Engine::State::make_zeros() {
   for (std::size_t at = 0; at < marked.size(); ++at) make_zeros_of(marked[at]);
 }
 
-void Engine::State::make_zeros_of(SeriesId id) {
+void Engine::State::make_zeros_of(SeriesId id, Time sealed_to) {
   Time latest = series[id].last_valued;
   ScopeId home = series[id].last_scope;
   for (const auto& bucket : buckets) {
+    if (sealed_to != kNever && bucket->start >= sealed_to) break;
     const std::uint32_t at = bucket->index.find(id);
     if (at != kNone) {
       const Cell& cell = bucket->cells[at];
-      if (cell.has(Cell::kAbsent) || !cell.has(Cell::kQuiet)) continue;
-      if (!bucket->find_entry(cell.scope)->is_final) continue;
+      if (cell.has(Cell::kAbsent)) continue;
+      const bool is_final = cell.has(Cell::kQuiet) && bucket->find_entry(cell.scope)->is_final;
+      if (!is_final && sealed_to == kNever) continue;
       latest = bucket->start;
       home = cell.scope;
       continue;

@@ -11,6 +11,11 @@ std::vector<Sample> Engine::State::expire(Time at) {
   make_zeros();
   const std::size_t sealed = sealable();
   for (std::size_t one = 0; one < sealed; ++one) force_all(*buckets[one], How::ttl);
+  // As if they had been sealed one by one: what leaves with a bucket counts for those after it.
+  if (zeroes() && sealed > 1) {
+    const Time sealed_to = end_of(buckets[sealed - 1]->start);
+    for (const SeriesId id : series.by_number()) make_zeros_of(id, sealed_to);
+  }
   // A bucket that is sealed stops no walk any more.
   if (sealed > 0) all_marked = true;
   walk_totals(sealed > 0 ? end_of(buckets[sealed - 1]->start) : kNever);

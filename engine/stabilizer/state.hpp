@@ -190,7 +190,8 @@ struct Engine::State {
   [[nodiscard]] bool holds_back(const Cell& cell) const;
   void settle_counter(Bucket& bucket, std::uint32_t cell);
   void make_zeros();
-  void make_zeros_of(SeriesId id);
+  /// Only in buckets that start before `sealed_to`, if given: there every value counts, final or not.
+  void make_zeros_of(SeriesId id, Time sealed_to = kNever);
   /// Buckets below `passable` do not stop a walk where the series has no cell.
   void walk_totals(Time passable);
   void walk_totals_of(SeriesId id, Time passable);

@@ -213,6 +213,7 @@ TEST(Fill, SaysOfEachPointWhatIsStillToBeSaid) {
         KnownPoint& one = known[{text, minute(n)}];
         if (dice.chance(70)) one.last_observed = Value::count(dice.below(3));
         if (dice.chance(60)) one.emitted = Value::count(dice.below(3));
+        one.given_up = dice.chance(70);
         if (one.emitted) one.revision = static_cast<std::uint32_t>(1 + dice.below(5));
       }
     }
@@ -233,9 +234,11 @@ TEST(Fill, SaysOfEachPointWhatIsStillToBeSaid) {
         const auto value = values.find({text, minute(n)});
         const auto before = known.find(std::pair{text, minute(n)});
         const bool has_value = value != values.end();
-        if (before != known.end() && !has_value) lost.insert(minute(n));
+        // Of a scope's gap nothing is lost but what the gap gave up.
+        const bool counts = before != known.end() && (has_value || !order.scope || before->second.given_up);
+        if (counts && !has_value) lost.insert(minute(n));
         const auto expected = expected_sample(has_value ? std::optional{value->second} : std::nullopt,
-                                              before == known.end() ? nullptr : &before->second, order, held);
+                                              counts ? &before->second : nullptr, order, held);
         if (!expected) continue;
         ASSERT_NE(next, fill.samples.end());
         EXPECT_EQ(fill.series[next->series], text);
@@ -254,7 +257,7 @@ TEST(Fill, SaysOfEachPointWhatIsStillToBeSaid) {
   }
 }
 
-TEST(Fill, KeepsToTheScopeOfTheGapAndToWhatIsKnown) {
+TEST(Fill, KeepsToTheScopeOfTheGapAndToWhatItGaveUp) {
   Answer answer;
   for (const char* name : {"a", "b"}) {
     ScopeAnswer part;
@@ -266,16 +269,33 @@ TEST(Fill, KeepsToTheScopeOfTheGapAndToWhatIsKnown) {
     }
     answer.scopes.push_back(std::move(part));
   }
-  // The gap's cell was reported by the other scope meanwhile: it is known, so it counts.
+  // One cell of the gap was reported by the other scope meanwhile: it counts. The other one is sealed.
   const KnownPoints known{
-      {{"m{s=\"b\"}", minute(1)}, {.emitted = Value::count(4), .revision = 2, .last_observed = {}}}};
+      {{"m{s=\"b\"}", minute(0)}, {.emitted = Value::count(4), .revision = 1, .last_observed = {}}},
+      {{"m{s=\"b\"}", minute(1)},
+       {.emitted = Value::count(4), .revision = 2, .last_observed = {}, .given_up = true}}};
   const FillOrder order{
       .range = {minute(0), minute(2)}, .scope = "a", .granularity = 1min, .now = minute(50)};
   const Fill fill = plan_fill(close_history({}, answer, {minute(0), minute(2)}, minute(50)), known, order);
   ASSERT_EQ(fill.samples.size(), 3u);
   EXPECT_EQ(fill.series[fill.samples[2].series], "m{s=\"b\"}");
+  EXPECT_EQ(fill.samples[2].bucket, minute(1));
   EXPECT_EQ(fill.samples[2].revision, 3u);
   EXPECT_EQ(fill.samples[2].reason, Reason::correction);
+}
+
+TEST(Fill, TakesNothingForLostThatTheGapOfAnotherScopeNeverHad) {
+  Answer answer;
+  ScopeAnswer& part = answer.scopes.emplace_back();
+  part.scope = "a";
+  part.covered = {minute(0), minute(2)};
+  const KnownPoints known{
+      {{"m{s=\"b\"}", minute(0)}, {.emitted = Value::count(4), .revision = 1, .last_observed = {}}}};
+  const ClosedHistory closed = close_history({}, answer, {minute(0), minute(2)}, minute(50));
+  FillOrder order{.range = {minute(0), minute(2)}, .scope = "a", .granularity = 1min, .now = minute(50)};
+  EXPECT_TRUE(plan_fill(closed, known, order).lost.empty());
+  order.scope.reset();
+  EXPECT_TRUE(plan_fill(closed, known, order).lost.contains(minute(0)));
 }
 
 }  // namespace

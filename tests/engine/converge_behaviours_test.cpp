@@ -315,6 +315,24 @@ TYPED_TEST(AbsentZero, IsCorrectedByAValueThatComesLate) {
   EXPECT_EQ(story.poll(140s), "m@1=3 r2 correction; ");
 }
 
+TYPED_TEST(AbsentZero, DoesNotDependOnHowManyBucketsAreSealedAtATime) {
+  auto options = this->options();
+  options.finality = engine::Consecutive{3};
+  for (const bool at_once : {false, true}) {
+    Story<TypeParam> story{options};
+    story.set("m", 0, 5);
+    EXPECT_EQ(story.polls(60s, 3), "m@0=5 r1 settled; ");
+    story.set("m", 0, 7);  // not final again before it is sealed
+    std::string out;
+    if (!at_once) {
+      EXPECT_EQ(story.poll(12min), "");
+      out = story.expire(12min);
+    }
+    EXPECT_EQ(story.poll(13min), "");
+    EXPECT_EQ(out + story.expire(13min), "m@0=7 r2 ttl; m@1=0 r1 ttl; ") << at_once;
+  }
+}
+
 TYPED_TEST(AbsentZero, IsOffByDefault) {
   Story<TypeParam> story;
   story.set("m", 0, 5);

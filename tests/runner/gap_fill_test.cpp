@@ -69,6 +69,33 @@ TEST(Gap, IsOfTheScopeThatFailedAndFillsItself) {
   expect_once(world.rig, kNoon - 10min, kNoon + 110min, "requests_total{zone=\"b\"}");
 }
 
+TEST(Gap, OfOneScopeLeavesAloneWhatAnotherScopeHadSealed) {
+  bool down = false;
+  bool is_revised = false;
+  World world{[&](const fetchers::FetchRequest& request) {
+    fetchers::FetchResult result = down ? testing::unreachable("b") : fetchers::FetchResult{};
+    say_scope("a", request, result);
+    for (engine::Observation& row : result.answer.scopes[0].rows) {
+      const bool is_old = row.bucket + 15min < request.now;
+      if (is_revised && is_old) row.value = Value::count(truth(row.bucket) + 1'000);
+    }
+    if (!down) say_scope("b", request, result);
+    return result;
+  }};
+  down = true;
+  world.rig.pass(1h, 5s);
+  ASSERT_FALSE(world.gaps().empty());
+  is_revised = true;  // long after the live lane gave the bucket out of its hands
+  down = false;
+  world.rig.pass(1h, 5s);
+  for (const GapStatus& gap : world.gaps()) EXPECT_EQ(gap.state, GapState::filled) << gap.last_error;
+  expect_once(world.rig, kNoon - 10min, kNoon + 110min, "requests_total{zone=\"a\"}");
+  expect_once(world.rig, kNoon - 10min, kNoon + 110min, "requests_total{zone=\"b\"}");
+  for (const auto& [key, samples] : emitted(world.rig, Lane::backfill)) {
+    EXPECT_EQ(key.first, "requests_total{zone=\"b\"}");
+  }
+}
+
 TEST(Gap, IsWhatABackfillCouldNotGetOfOneScope) {
   bool down = true;
   World world{[&](const fetchers::FetchRequest& request) {

@@ -87,6 +87,7 @@ std::vector<NaiveSample> NaiveEngine::expire(Time now) {
     const bool differs = counter() ? cell.settled != cell.value : cell.emitted != cell.value;
     if (key.first < sealed_to && differs) force(key.first, key.second, cell, Reason::ttl);
   }
+  make_zeros(sealed_to);
   emit_totals(sealed_to, false);
   for (const auto& [key, cell] : cells_) {
     if (key.first >= sealed_to) break;

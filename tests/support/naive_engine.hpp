@@ -184,9 +184,9 @@ class NaiveEngine {
   void emit(Time bucket, const SeriesKey& key, Cell& cell, const Value& value, engine::Reason reason);
   void become_quiet(Time bucket, const SeriesKey& key, Cell& cell);
   void force(Time bucket, const SeriesKey& key, Cell& cell, engine::Reason reason);
-  void make_zeros();
-  [[nodiscard]] std::optional<std::pair<Time, std::string>> latest_value(const SeriesKey& key,
-                                                                         Time below) const;
+  void make_zeros(std::optional<engine::Time> sealed_to = std::nullopt);
+  [[nodiscard]] std::optional<std::pair<Time, std::string>> latest_value(const SeriesKey& key, Time below,
+                                                                         bool is_sealed) const;
   void emit_totals(Time sealed_below, bool pass_empty);
   void emit_total(Time bucket, const SeriesKey& key, Series& series, Cell& cell, std::uint64_t total);
   [[nodiscard]] double withheld() const;

@@ -98,13 +98,14 @@ void NaiveEngine::force(Time bucket, const SeriesKey& key, Cell& cell, Reason re
   }
 }
 
-std::optional<std::pair<Time, std::string>> NaiveEngine::latest_value(const SeriesKey& key,
-                                                                      Time below) const {
+std::optional<std::pair<Time, std::string>> NaiveEngine::latest_value(const SeriesKey& key, Time below,
+                                                                      bool is_sealed) const {
   std::optional<std::pair<Time, std::string>> latest;
   for (const auto& [at, held] : cells_) {
-    if (at.second.text != key.text || at.first >= below || held.absent || !held.quiet) continue;
+    if (at.second.text != key.text || at.first >= below || held.absent) continue;
     const Entry* const of = entry(at.first, held.scope);
-    if (of != nullptr && of->final) latest = {at.first, held.scope};  // ascending: the last one is the newest
+    if (is_sealed || (held.quiet && of != nullptr && of->final))
+      latest = {at.first, held.scope};  // ascending: the last one is the newest
   }
   const Series& series = series_.at(key);
   if (series.last_valued && (!latest || *series.last_valued > latest->first)) {
@@ -113,14 +114,15 @@ std::optional<std::pair<Time, std::string>> NaiveEngine::latest_value(const Seri
   return latest;
 }
 
-void NaiveEngine::make_zeros() {
+/// With `sealed_to` only in buckets below it, where every value counts.
+void NaiveEngine::make_zeros(std::optional<Time> sealed_to) {
   if (options_.absent != engine::Absent::zero) return;
   for (const auto& [entry_key, entry] : entries_) {
     const auto& [bucket, scope] = entry_key;
-    if (!entry.final || !ended(bucket, scope)) continue;
+    if (!entry.final || !ended(bucket, scope) || (sealed_to && bucket >= *sealed_to)) continue;
     for (auto& [key, series] : series_) {
       if (cells_.contains({bucket, key})) continue;
-      const auto latest = latest_value(key, bucket);
+      const auto latest = latest_value(key, bucket, sealed_to.has_value());
       if (!latest || latest->second != scope || latest->first < bucket - options_.absent_for) continue;
       Cell& cell = cells_[{bucket, key}];
       cell.scope = scope;
