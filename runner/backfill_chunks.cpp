@@ -153,6 +153,9 @@ asio::awaitable<void> BackfillLane::Impl::finish(BackfillId id, BackfillState st
   }
   spdlog::info("event=backfill_over backfill={} job={} state={} samples={}", id.second, id.first,
                backfill_state_text(state), record.samples);
+  if (const Job* job = parts.registry.find(record.tenant, record.job_id)) {
+    for (const std::string& sink : job->spec.sinks) parts.over(sink);
+  }
   item.record = std::move(record);
   item.wait = {};
 }

@@ -63,6 +63,7 @@ class BackfillLane {
     std::function<bool()> live_is_busy;  // live ticks wait for their turn
     std::function<sinks::Capabilities(const std::string& sink)> sink;
     std::function<void(const std::string& sink, std::uint64_t rows)> committed;
+    std::function<void(const std::string& sink)> over;  // a backfill to it is
   };
   BackfillLane(Parts parts, BackfillOptions options);
   ~BackfillLane();

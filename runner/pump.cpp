@@ -130,7 +130,8 @@ OutboxLimits Pump::Impl::limits_of(const PumpLane& lane) const {
 /// Are the rows of the backfill lane too few for a request, and may more be on their way?
 bool Pump::Impl::gathers() {
   const std::uint64_t waiting = backfill.rows_waiting();
-  if (waiting == 0 || waiting >= options.backfill_batch_rows_max) {
+  if (waiting == 0 || waiting >= options.backfill_batch_rows_max || gathered) {
+    gathered = gathered && waiting > 0;
     gathering_from.reset();
     return false;
   }
@@ -253,6 +254,12 @@ void Pump::stop() {
 
 void Pump::wake(std::uint64_t rows, Lane lane) {
   impl_->of(lane).rows_announced += rows;
+  impl_->woken = true;
+  impl_->ring();
+}
+
+void Pump::gathered() {
+  impl_->gathered = true;
   impl_->woken = true;
   impl_->ring();
 }

@@ -84,6 +84,8 @@ class Pump {
   void stop();
   /// A commit appended `rows` rows for this sink.
   void wake(std::uint64_t rows, Lane lane = Lane::live);
+  /// What waits in the backfill lane is not worth waiting for more: a backfill is over.
+  void gathered();
   [[nodiscard]] bool full(Lane lane = Lane::live) const;
   [[nodiscard]] PumpStatus status(Lane lane = Lane::live) const;
   /// The first row of the lane's ledger that is not acknowledged.

@@ -112,6 +112,7 @@ struct Pump::Impl {
   SteadyTime gathered_at{};                  // when their number changed last
   SteadyTime gather_until{};
   std::uint64_t gathered_rows = 0;
+  bool gathered = false;  // nothing is known to follow what waits
 };
 
 }  // namespace settle::runner

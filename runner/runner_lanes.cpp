@@ -97,7 +97,13 @@ BackfillLane::Parts Runner::Impl::backfill_parts() {
                                                              : found->second.sink->capabilities();
           },
       .committed = [this](const std::string& name,
-                          std::uint64_t rows) { committed(name, rows, Lane::backfill); }};
+                          std::uint64_t rows) { committed(name, rows, Lane::backfill); },
+      .over =
+          [this](const std::string& name) {
+            if (const auto found = sinks.find(name); found != sinks.end()) {
+              found->second.pump->gathered();
+            }
+          }};
 }
 
 std::string Runner::Impl::why_no_backfill(const Job& job) const {

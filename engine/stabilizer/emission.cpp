@@ -248,12 +248,14 @@ void Engine::State::write_off(std::vector<SeriesId> gone) {
 }
 
 /// After a flush no total follows, as far as anybody knows: what waits for one is given up. What the totals
-/// are too high stays `withheld`.
+/// are too high stays `withheld` under hold.
 void Engine::State::give_up_carry() {
-  if (!counts() || !holds()) return;
+  if (!counts()) return;
   std::vector<SeriesId> waiting;
   for (const SeriesId id : series.by_number()) {
-    if (series[id].base > series[id].last_total && !series[id].overflowed) waiting.push_back(id);
+    const Series& one = series[id];
+    const bool waits = holds() ? one.base > one.last_total : one.base != one.last_total;
+    if (waits && !one.overflowed) waiting.push_back(id);
   }
   write_off(waiting);
   for (const SeriesId id : waiting) {

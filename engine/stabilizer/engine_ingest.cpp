@@ -283,6 +283,22 @@ void Engine::State::change(Scope& scope, Bucket& bucket, Entry& entry, Cell& cel
   note_change(bucket, static_cast<std::uint32_t>(&cell - bucket.cells.data()));
 }
 
+/// By (bucket, series text). Texts are compared once for each series, not for each of its cells.
+void Engine::State::sort_by_text(std::vector<const Claim*>& list) {
+  std::vector<SeriesId> met;
+  std::vector<std::uint32_t> rank;
+  for (const Claim* one : list) {
+    if (one->series >= rank.size()) rank.resize(one->series + 1, kNone);
+    if (std::exchange(rank[one->series], 0) == kNone) met.push_back(one->series);
+  }
+  std::sort(met.begin(), met.end(), [&](auto a, auto b) { return series.text(a) < series.text(b); });
+  for (std::uint32_t at = 0; at < met.size(); ++at) rank[met[at]] = at;
+  std::sort(list.begin(), list.end(), [&](const Claim* a, const Claim* b) {
+    if (a->bucket != b->bucket) return a->bucket->start < b->bucket->start;
+    return rank[a->series] < rank[b->series];
+  });
+}
+
 void Engine::State::admit_new() {
   std::vector<const Claim*> fresh;
   for (const Claim& one : claims) {
@@ -290,10 +306,7 @@ void Engine::State::admit_new() {
   }
   // Order decides numbers and who finds room; where neither is at stake, sorting is saved.
   if (!provisional.empty() || cells + fresh.size() > options.open_cells_max) {
-    std::sort(fresh.begin(), fresh.end(), [&](const Claim* a, const Claim* b) {
-      if (a->bucket != b->bucket) return a->bucket->start < b->bucket->start;
-      return series.text(a->series) < series.text(b->series);
-    });
+    sort_by_text(fresh);
   }
   for (const Claim* one : fresh) ++one->bucket->incoming;
   const std::size_t room = options.open_cells_max - std::min(cells, options.open_cells_max);

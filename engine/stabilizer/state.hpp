@@ -156,6 +156,7 @@ struct Engine::State {
   void observe(Lane& lane, std::size_t slot, SeriesId id, Value::Bits value);
   void claim(Lane& lane, std::size_t slot, SeriesId id, Value::Bits value, std::uint32_t at);
   void apply_known(const Claim& claim);
+  void sort_by_text(std::vector<const Claim*>& list);
   void admit_new();
   void admit_cell(const Claim& claim);
   void find_vanished(const Lane& lane);

@@ -107,7 +107,8 @@ std::vector<NaiveSample> NaiveEngine::flush(Time now) {
   for (const auto& [key, cell] : cells_) forget(key.first, key.second, cell);
   if (!entries_.empty()) drop_before(end_of(entries_.rbegin()->first.first));
   for (auto& [key, series] : series_) {
-    if (!counter() || !hold() || series.overflowed || series.base <= series.last_total) continue;
+    if (!counter() || series.overflowed || series.base == series.last_total) continue;
+    if (hold() && series.base < series.last_total) continue;
     write_off(series);
     series.base = series.last_total;
   }
