@@ -1,0 +1,74 @@
+// Jobs that come to a stream that others keep going, or come back to it.
+#include <gtest/gtest.h>
+
+#include "tests/runner/backfill_world.hpp"
+
+namespace settle::runner {
+namespace {
+
+/// On the stream of kJob, under an output of its own.
+const std::string kOther =
+    job_json("c", R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:4","record":"other")");
+
+TEST(Newcomer, ThatComesBackGetsWhatWentOutWhileItWasAway) {
+  World world;
+  ASSERT_TRUE(world.rig.post(kOther));
+  world.rig.pass(12min, 5s);
+  ASSERT_TRUE(world.rig.remove(world.id));
+  world.rig.pass(4min, 5s);
+  const auto back = world.rig.post(kJob);
+  ASSERT_TRUE(back);
+  EXPECT_NE(back->job.id, world.id);
+  world.rig.pass(90s, 5s);
+  world.rig.crash();
+  world.rig.start();
+  world.rig.pass(12min, 5s);
+  expect_once(world.rig, kNoon - 10min, kNoon + 29min);
+  expect_once(world.rig, kNoon - 7min, kNoon + 29min, "other");
+}
+
+TEST(Newcomer, ThatComesBackSendsNothingAgainThatAnotherSentUnderItsOutput) {
+  const std::string between =
+      job_json("a/b", R"(,"poll_interval":"30s","watch":"12m","finality":"fixed:1m")");
+  World world;
+  ASSERT_TRUE(world.rig.post(kOther));
+  world.rig.pass(12min, 5s);
+  ASSERT_TRUE(world.rig.post(between, true));
+  world.rig.pass(5min, 5s);
+  ASSERT_TRUE(world.rig.post(kJob, true));
+  world.rig.pass(90s, 5s);
+  world.rig.crash();
+  world.rig.start();
+  world.rig.pass(12min, 5s);
+  expect_once(world.rig, kNoon - 10min, kNoon + 29min);
+  expect_once(world.rig, kNoon - 7min, kNoon + 29min, "other");
+}
+
+TEST(Newcomer, IsToldWhatWentOutPastTheFrontierAsWhatItIs) {
+  const Time stuck = kNoon + 5min;
+  const std::string more = R"(,"poll_interval":"30s","watch":"10m","ttl":"3m","finality":"consecutive:4")";
+  World world{[&](const fetchers::FetchRequest& request) {
+                fetchers::FetchResult said = settled(request);
+                engine::ScopeAnswer& answer = said.answer.scopes.front();
+                answer.frontier = std::min(request.now, stuck);
+                return said;
+              },
+              job_json("a/b", more)};
+  world.rig.pass(9min, 5s);
+  ASSERT_TRUE(world.rig.post(job_json("c", more + R"(,"record":"other")")));
+  world.rig.pass(2min, 5s);
+  const Points points = emitted(world.rig, Lane::live);
+  std::size_t past = 0;
+  for (const auto& [key, samples] : points) {
+    if (key.first != "other") continue;
+    ASSERT_EQ(samples.size(), 1u);
+    const bool is_past = key.second + 1min > stuck;
+    past += is_past ? 1 : 0;
+    EXPECT_EQ(samples[0].reason, is_past ? engine::Reason::ttl : engine::Reason::settled)
+        << engine::format_time(key.second);
+  }
+  EXPECT_GE(past, 3u);
+}
+
+}  // namespace
+}  // namespace settle::runner
