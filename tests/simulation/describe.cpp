@@ -108,6 +108,13 @@ std::string describe(const Happening& happening, const Scenario& scenario) {
       return "remove " + scenario.jobs[happening.which].path;
     case Kind::replace:
       return "replace by " + scenario.jobs[happening.which].json;
+    case Kind::backfill:
+      return std::string{happening.steps > 0 ? "forced backfill" : "backfill"} + " of the last " + length +
+             " for " + scenario.jobs[happening.which].path;
+    case Kind::pause:
+      return "pause the backfills of " + scenario.jobs[happening.which].path;
+    case Kind::resume:
+      return "resume the backfills of " + scenario.jobs[happening.which].path;
     case Kind::drop_source:
       return scenario.sources[happening.which].name +
              (happening.length > Duration::zero() ? " leaves the configuration for " + length : " is back");

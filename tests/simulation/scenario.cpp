@@ -35,6 +35,7 @@ class Maker {
     if (random_.percent(15)) out_.queue_rows_max = 20;
     add_happenings();
     if (random_.percent(30)) add_replacement();
+    add_backfills();
     std::stable_sort(out_.happenings.begin(), out_.happenings.end(),
                      [](const Happening& a, const Happening& b) { return a.at < b.at; });
     Duration longest{};
@@ -280,6 +281,27 @@ class Maker {
       for (auto kills = random_.below(3); kills > 0; --kills) {
         add(Kind::kill_server, moment(), random_.between(Duration{100}, buckets(1, 6)), i);
       }
+    }
+  }
+
+  /// With chance of its own: the rest of the world stays as it is.
+  void add_backfills() {
+    using Kind = Happening::Kind;
+    Random random{seed_, "backfills"};
+    for (auto left = random.percent(40) ? 1 + random.below(3) : 0; left > 0; --left) {
+      const std::size_t job = random.below(out_.jobs.size());
+      const Duration at = random.between(Duration{seconds{5}}, out_.busy);
+      if (out_.streams[out_.jobs[job].stream].counter) continue;  // their base would be another one
+      add(Kind::backfill, at, kGranularity * random.between(1, 60), job);
+      out_.happenings.back().steps = random.percent(30) ? 1 : 0;
+      if (random.percent(30)) {  // the same once more
+        out_.happenings.push_back(out_.happenings.back());
+        out_.happenings.back().at += random.between(Duration::zero(), Duration{seconds{9}});
+      }
+      if (!random.percent(40)) continue;
+      const Duration paused = at + random.between(Duration::zero(), Duration{seconds{20}});
+      add(Kind::pause, paused, {}, job);
+      add(Kind::resume, paused + random.between(Duration{1}, Duration{seconds{90}}), {}, job);
     }
   }
 

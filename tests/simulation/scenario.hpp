@@ -49,6 +49,9 @@ struct Happening {
     post,            // job `which`
     remove,          // job `which`
     replace,         // by job `which`, on its path
+    backfill,        // asked for by job `which`: `length` up to now; `steps` 1: forced
+    pause,           // every backfill of job `which`
+    resume,          // the same
     drop_source,     // `which` leaves the configuration for `length`
   };
   Kind kind = Kind::crash;

@@ -65,6 +65,10 @@ class Witness {
 
   void told(const std::string& selector, const Told& told);
   void daemon_died();
+  /// Somebody asks for a backfill, which may or may not come to be.
+  void asked_for(const std::string& stream_id, engine::TimeRange range) {
+    asked_[stream_id].push_back(range);
+  }
   /// It has loaded what was saved, and asked nobody yet.
   void daemon_started(runner::Runner& runner) { learn_jobs(runner); }
   /// After every commit, before anybody is told of it.
@@ -120,6 +124,7 @@ class Witness {
   void check_servers();
   void check_stream(const runner::Job& job, const JobFacts& facts, double unpropagated);
   void check_gauge(const runner::Job& job, const StreamFacts& stream, engine::Time from);
+  void check_backfills(runner::Runner& runner, const runner::Job& job);
   void check_counter(const runner::Job& job, const StreamFacts& stream, engine::Time from);
   enum class Zero : std::uint8_t { no, may, must };
   [[nodiscard]] Zero expected_zero(const StreamFacts& stream, const runner::Job& job,
@@ -142,12 +147,13 @@ class Witness {
   std::vector<Source*> sources_;
   std::vector<Server*> servers_;
   std::vector<ServerBook> books_;
-  std::map<std::string, StreamFacts> streams_;                 // by id
-  std::map<std::string, std::string> by_selector_;             // id of the stream that asks with it now
-  std::map<std::string, Told> told_;                           // by selector: not yet known whose
-  std::map<std::string, JobFacts> jobs_;                       // by id
-  std::map<std::string, std::string> job_streams_;             // job id -> stream id, of living jobs
-  std::map<std::string, std::vector<runner::GapEntry>> gaps_;  // by stream
+  std::map<std::string, StreamFacts> streams_;                   // by id
+  std::map<std::string, std::string> by_selector_;               // id of the stream that asks with it now
+  std::map<std::string, Told> told_;                             // by selector: not yet known whose
+  std::map<std::string, JobFacts> jobs_;                         // by id
+  std::map<std::string, std::string> job_streams_;               // job id -> stream id, of living jobs
+  std::map<std::string, std::vector<runner::GapEntry>> gaps_;    // by stream
+  std::map<std::string, std::vector<engine::TimeRange>> asked_;  // by stream
   std::uint64_t next_sequence_ = 0;
   engine::Time source_time_;
   std::uint64_t samples_ = 0;

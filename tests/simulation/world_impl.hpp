@@ -41,6 +41,9 @@ class World {
   void happen(const Happening& one);
   void post(std::size_t job, bool replace);
   void remove(std::size_t job);
+  void backfill(const Happening& ask);
+  void steer(std::size_t job, runner::Steer how);
+  [[nodiscard]] const runner::Job* find_job(std::size_t job) const;
   void reload(std::size_t source);
   void become_calm();
   void mutate();

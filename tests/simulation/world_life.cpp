@@ -104,6 +104,47 @@ void World::remove(std::size_t job) {
   }
 }
 
+const runner::Job* World::find_job(std::size_t job) const {
+  for (const runner::Job* one : process_->runner().service().list_jobs(kTenant, "", 1'000)) {
+    if (one->spec.store_path == scenario_.jobs[job].path) return one;
+  }
+  return nullptr;
+}
+
+void World::backfill(const Happening& ask) {
+  const runner::Job* job = find_job(ask.which);
+  if (job == nullptr) return;
+  const engine::Duration granularity = job->spec.engine.granularity;
+  const engine::Time to = engine::floor_to(time_.now, granularity);
+  const engine::TimeRange range{to - ask.length, to};
+  const std::string path = job->spec.store_path;
+  const std::string text = "{\"start\":\"" + engine::format_time(range.from) + "\",\"end\":\"" +
+                           engine::format_time(range.to) + "\"" + (ask.steps > 0 ? ",\"force\":true}" : "}");
+  auto done = [this, path](std::exception_ptr failed, const runner::Outcome<runner::AddedBackfill>& added) {
+    if (failed) return violate("a request never throws", path);
+    note("api", added ? (added->created ? "new" : "known") + std::string{" backfill "} + added->status.id
+                      : "backfill refused: " + added.refusal().field + ": " + added.refusal().detail);
+  };
+  witness_->asked_for(job->stream_id, range);
+  asio::co_spawn(process_->executor(), process_->runner().service().add_backfill(kTenant, job->id, text),
+                 done);
+}
+
+void World::steer(std::size_t which, runner::Steer how) {
+  const runner::Job* job = find_job(which);
+  if (job == nullptr) return;
+  for (const runner::BackfillStatus& one :
+       process_->runner().service().list_backfills(kTenant, job->id, "", 1'000)) {
+    auto done = [this](std::exception_ptr failed, const runner::Outcome<runner::BackfillStatus>& steered) {
+      if (failed) return violate("a request never throws", "steer");
+      note("api", steered ? "backfill is " + std::string{runner::backfill_state_text(steered->state)}
+                          : "not steered: " + steered.refusal().detail);
+    };
+    asio::co_spawn(process_->executor(),
+                   process_->runner().service().steer_backfill(kTenant, job->id, one.id, how), done);
+  }
+}
+
 /// As SIGHUP does.
 void World::reload(std::size_t source) {
   std::vector<runner::SourceEntry> there;
@@ -166,7 +207,10 @@ void World::happen(const Happening& one) {
       return;
     case Kind::post:
     case Kind::replace:
-    case Kind::remove: {
+    case Kind::remove:
+    case Kind::backfill:
+    case Kind::pause:
+    case Kind::resume: {
       if (!process_) {  // asked again when somebody answers
         Happening again = one;
         again.at = *back_at_ + std::chrono::seconds{1};
@@ -175,6 +219,10 @@ void World::happen(const Happening& one) {
       }
       if (one.kind == Kind::remove) {
         remove(one.which);
+      } else if (one.kind == Kind::backfill) {
+        backfill(one);
+      } else if (one.kind == Kind::pause || one.kind == Kind::resume) {
+        steer(one.which, one.kind == Kind::pause ? runner::Steer::pause : runner::Steer::resume);
       } else {
         post(one.which, one.kind == Kind::replace);
       }
@@ -199,7 +247,8 @@ void World::become_calm() {
   for (Happening& one : later_) one.at = elapsed(time_);
   for (; next_happening_ < scenario_.happenings.size(); ++next_happening_) {
     const Happening& one = scenario_.happenings[next_happening_];
-    if (one.kind == Kind::post) later_.push_back(one);  // who removed it wants it back
+    // Who removed it wants it back, and who paused them, too.
+    if (one.kind == Kind::post || one.kind == Kind::resume) later_.push_back(one);
   }
   crashing_.reset();
   pool_until_.reset();
