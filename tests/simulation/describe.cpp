@@ -105,7 +105,7 @@ std::string describe(const Happening& happening, const Scenario& scenario) {
     case Kind::post:
       return "post " + scenario.jobs[happening.which].path;
     case Kind::remove:
-      return "remove " + scenario.jobs[happening.which].path;
+      return (happening.steps > 0 ? "flush and remove " : "remove ") + scenario.jobs[happening.which].path;
     case Kind::replace:
       return "replace by " + scenario.jobs[happening.which].json;
     case Kind::backfill:

@@ -154,6 +154,8 @@ class Maker {
     const bool whole = std::all_of(source.series.begin(), source.series.end(),
                                    [](const SeriesSpec& series) { return series.whole; });
     one.counter = whole && random_.percent(30);
+    Random random{seed_ + out_.streams.size(), "learned"};
+    if (!one.counter && random.percent(15)) one.finality = "learned";
     out_.streams.push_back(std::move(one));
   }
 
@@ -254,6 +256,7 @@ class Maker {
       const std::size_t job = random_.below(out_.jobs.size());
       const Duration at = moment();
       add(Kind::remove, at, {}, job);
+      out_.happenings.back().steps = Random{seed_, "flush"}.percent(40) ? 1 : 0;
       add(Kind::post, at + random_.between(Duration::zero(), buckets(1, 30)), {}, job);
     }
     if (random_.percent(15)) {

@@ -47,7 +47,7 @@ struct Happening {
     kill_server,     // `which`, down for `length`
     lose_overwrite,  // `which` keeps both values for `length`
     post,            // job `which`
-    remove,          // job `which`
+    remove,          // job `which`; `steps` 1: flushed
     replace,         // by job `which`, on its path
     backfill,        // asked for by job `which`: `length` up to now; `steps` 1: forced
     pause,           // every backfill of job `which`

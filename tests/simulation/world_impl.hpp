@@ -40,7 +40,7 @@ class World {
   void stop_daemon();
   void happen(const Happening& one);
   void post(std::size_t job, bool replace);
-  void remove(std::size_t job);
+  void remove(std::size_t job, bool flush);
   void backfill(const Happening& ask);
   void steer(std::size_t job, runner::Steer how);
   [[nodiscard]] const runner::Job* find_job(std::size_t job) const;

@@ -90,7 +90,7 @@ void World::post(std::size_t job, bool replace) {
                  done);
 }
 
-void World::remove(std::size_t job) {
+void World::remove(std::size_t job, bool flush) {
   const std::string path = scenario_.jobs[job].path;
   for (const runner::Job* one : process_->runner().service().list_jobs(kTenant, "", 1'000)) {
     if (one->spec.store_path != path) continue;
@@ -98,7 +98,7 @@ void World::remove(std::size_t job) {
       if (failed) return violate("a request never throws", path);
       note("api", (removed ? "removed " : "cannot remove ") + path);
     };
-    asio::co_spawn(process_->executor(), process_->runner().service().remove_job(kTenant, one->id, false),
+    asio::co_spawn(process_->executor(), process_->runner().service().remove_job(kTenant, one->id, flush),
                    done);
     return;
   }
@@ -218,7 +218,7 @@ void World::happen(const Happening& one) {
         return;
       }
       if (one.kind == Kind::remove) {
-        remove(one.which);
+        remove(one.which, one.steps > 0);
       } else if (one.kind == Kind::backfill) {
         backfill(one);
       } else if (one.kind == Kind::pause || one.kind == Kind::resume) {
