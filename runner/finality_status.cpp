@@ -1,11 +1,14 @@
 #include "runner/finality_status.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
 namespace settle::runner {
 
 namespace {
+
+constexpr int kStalledTurns = 3;
 
 /// `2.4 %`.
 std::string percent(double share) {
@@ -14,6 +17,18 @@ std::string percent(double share) {
 }
 
 }  // namespace
+
+void read_scopes(const Job& job, const StreamStatus& status, engine::Time now, JobStatus& out) {
+  const engine::Duration patience =
+      kStalledTurns * std::max(job.spec.poll_interval, job.spec.engine.granularity);
+  out.scopes = status.scopes.size();
+  for (const engine::ScopeView& scope : status.scopes) {
+    if (!scope.last_moved) continue;
+    const engine::Duration unmoved = std::max(now - *scope.last_moved, engine::Duration{});
+    out.unmoved = std::max(out.unmoved.value_or(unmoved), unmoved);
+    if (unmoved > patience) ++out.scopes_stalled;
+  }
+}
 
 void read_finality_status(const Job& job, const StreamStatus& status, JobStatus& out) {
   const engine::EngineOptions& options = job.spec.engine;

@@ -10,4 +10,7 @@ namespace settle::runner {
 /// Fills `finality` and `warnings`.
 void read_finality_status(const Job& job, const StreamStatus& status, JobStatus& out);
 
+/// Fills `scopes`, `scopes_stalled` and `unmoved`, at source time `now`.
+void read_scopes(const Job& job, const StreamStatus& status, engine::Time now, JobStatus& out);
+
 }  // namespace settle::runner

@@ -44,6 +44,13 @@ void add_jobs(std::vector<MetricFamily>& out, const std::vector<JobGauges>& jobs
   Family count{"settle_jobs", "Registered jobs by state."};
   Family lag{"settle_job_lag_seconds", "Source time now minus the end of the newest final bucket."};
   Family cells{"settle_job_open_cells", "Cells the job's stream watches."};
+  Family final_cells{"settle_job_final_cells", "Of these, the cells whose newest value is final."};
+  Family completeness{"settle_job_completeness", "Share of the cells it watches that are final."};
+  Family scopes{"settle_job_scopes", "Parts of the source that answer by themselves."};
+  Family stalled{"settle_job_scopes_stalled",
+                 "Of these, the ones that stand still: no evidence for finality."};
+  Family unmoved{"settle_job_unmoved_seconds",
+                 "Source time since the scope moved that stands still longest."};
   Family series{"settle_job_series", "Series the job's stream knows."};
   Family samples{"settle_job_samples_total", "Samples emitted for the job since start.", MetricType::Counter};
   Family unpropagated{"settle_job_unpropagated",
@@ -62,6 +69,16 @@ void add_jobs(std::vector<MetricFamily>& out, const std::vector<JobGauges>& jobs
       lag.add(seconds(*status.lag), labels);
     }
     cells.add(static_cast<double>(status.open_cells), labels);
+    final_cells.add(static_cast<double>(status.final_cells), labels);
+    if (status.open_cells > 0) {
+      completeness.add(static_cast<double>(status.final_cells) / static_cast<double>(status.open_cells),
+                       labels);
+    }
+    scopes.add(static_cast<double>(status.scopes), labels);
+    stalled.add(static_cast<double>(status.scopes_stalled), labels);
+    if (status.unmoved) {
+      unmoved.add(seconds(*status.unmoved), labels);
+    }
     series.add(static_cast<double>(status.series), labels);
     samples.add(static_cast<double>(status.samples), labels);
     unpropagated.add(status.unpropagated, labels);
@@ -71,7 +88,8 @@ void add_jobs(std::vector<MetricFamily>& out, const std::vector<JobGauges>& jobs
   for (const auto& [state, number] : states) {
     count.add(static_cast<double>(number), {{"state", state}});
   }
-  for (Family* family : {&count, &lag, &cells, &series, &samples, &unpropagated, &gaps, &failing}) {
+  for (Family* family : {&count, &lag, &cells, &final_cells, &completeness, &scopes, &stalled, &unmoved,
+                         &series, &samples, &unpropagated, &gaps, &failing}) {
     out.push_back(std::move(*family).take());
   }
 }

@@ -87,6 +87,7 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   out.last_error = status->last_error;
   out.last_error_at = status->last_error_at;
   out.open_cells = status->open_cells;
+  out.final_cells = status->final_cells;
   out.series = status->series;
   out.frontier = status->frontier;
   out.live_from = status->live_from;
@@ -101,6 +102,7 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   const auto samples = status->samples_by_job.find(job.id);
   out.samples = samples == status->samples_by_job.end() ? 0 : samples->second;
   const Time now = clocks.source_now();
+  read_scopes(job, *status, now, out);
   if (status->final_bucket) {
     out.lag = now - (status->final_bucket->bucket + job.spec.engine.granularity);
   }

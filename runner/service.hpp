@@ -40,8 +40,12 @@ struct JobStatus {
   std::optional<engine::Time> last_error_at;
   std::optional<engine::Duration> lag;  // source now - end of the newest final bucket
   std::uint64_t open_cells = 0;
+  std::uint64_t final_cells = 0;  // of them
   std::uint64_t series = 0;
-  std::optional<engine::Time> next_tick;  // source time
+  std::uint64_t scopes = 0;
+  std::uint64_t scopes_stalled = 0;         // did not move for over three polls and three buckets
+  std::optional<engine::Duration> unmoved;  // since the scope moved that stands still the longest
+  std::optional<engine::Time> next_tick;    // source time
   std::optional<engine::Time> frontier;
   engine::Time live_from{};
   std::uint64_t samples = 0;  // emitted since start

@@ -74,6 +74,8 @@ std::string inherits_key(const std::string& tenant, const std::string& stream_id
 
 void read_engine(StreamStatus& status, const engine::Engine& engine) {
   status.open_cells = engine.open_cells();
+  status.final_cells = engine.final_cells();
+  status.scopes = engine.scopes();
   status.series = engine.series_count();
   status.limited = engine.limited();
   status.live_from = engine.live_from();

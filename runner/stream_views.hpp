@@ -38,6 +38,8 @@ struct StreamStatus {
   std::optional<engine::Time> last_error_at;
   std::optional<engine::Time> last_tick;
   std::size_t open_cells = 0;
+  std::size_t final_cells = 0;
+  std::vector<engine::ScopeView> scopes;
   std::size_t series = 0;
   bool limited = false;
   engine::Time live_from{};

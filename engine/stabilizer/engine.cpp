@@ -205,6 +205,13 @@ Time Engine::live_from() const {
 std::size_t Engine::open_cells() const {
   return state_->cells;
 }
+std::size_t Engine::final_cells() const {
+  std::size_t unquiet = 0;
+  for (const auto& bucket : state_->buckets) {
+    for (const Entry& entry : bucket->entries) unquiet += entry.unquiet;
+  }
+  return state_->cells - unquiet;
+}
 std::size_t Engine::series_count() const {
   return state_->series.size();
 }
@@ -234,6 +241,17 @@ std::optional<Time> Engine::frontier() const {
     lowest = lowest ? std::min(*lowest, scope.frontier) : scope.frontier;
   }
   return lowest;
+}
+
+std::vector<ScopeView> Engine::scopes() const {
+  const auto known = [](Time time) { return time == kNever ? std::nullopt : std::optional{time}; };
+  std::vector<ScopeView> out;
+  for (const auto& [name, id] : state_->scope_ids) {
+    const Scope& scope = state_->scopes[id];
+    if (!scope.known) continue;
+    out.push_back({.name = name, .frontier = known(scope.frontier), .last_moved = known(scope.last_moved)});
+  }
+  return out;
 }
 
 bool Engine::limited() const {

@@ -124,6 +124,13 @@ struct CellView {
   bool quiet = false;  // the newest observed value is final
 };
 
+/// A part of the source that answers by itself.
+struct ScopeView {
+  std::string name;
+  std::optional<Time> frontier;    // highest reported
+  std::optional<Time> last_moved;  // last complete answer with which it moved; after load: its last one
+};
+
 class Engine {
  public:
   /// Live buckets start at `live_from` (aligned); rows below it are late.
@@ -166,6 +173,8 @@ class Engine {
   /// one.
   [[nodiscard]] Time live_from() const;
   [[nodiscard]] std::size_t open_cells() const;
+  /// Of them, those whose newest observed value is final.
+  [[nodiscard]] std::size_t final_cells() const;
   [[nodiscard]] std::size_t series_count() const;
   [[nodiscard]] std::size_t memory_bytes() const;         // cells, buckets and indexes
   [[nodiscard]] std::size_t series_memory_bytes() const;  // the series table
@@ -173,6 +182,8 @@ class Engine {
   [[nodiscard]] std::optional<Time> frontier() const;
   /// Sealing waits for the scope. A silent one is forgotten when the live lane gives up all it had of it.
   [[nodiscard]] bool knows_scope(std::string_view name) const;
+  /// The known ones, by name.
+  [[nodiscard]] std::vector<ScopeView> scopes() const;
   [[nodiscard]] FinalityView finality_view() const;
   /// True while a limit of EngineOptions made it refuse rows in a bucket that is still live.
   [[nodiscard]] bool limited() const;

@@ -59,6 +59,7 @@ void Engine::State::take_evidence(const Lane& lane) {
   const bool unmoved =
       (mode == Liveness::frontier && !rose) || (mode == Liveness::movement && scope.pending == kNever);
   if (unmoved) ++stats.answers_unmoved;
+  if (!unmoved || scope.last_moved == kNever) scope.last_moved = now;
   for (Bucket* bucket : lane.buckets) {
     Entry& entry = *bucket->find_entry(lane.scope);
     const bool moved = mode == Liveness::answers || (mode == Liveness::frontier && rose) ||

@@ -29,6 +29,7 @@ struct Scope {
   Time frontier = kNever;       // highest reported
   Time last_complete = kNever;  // instant of the last complete answer
   Time pending = kNever;        // newest bucket that changed since
+  Time last_moved = kNever;     // instant of the last complete answer that was evidence; not saved
 };
 
 /// One scope answer that is being taken in, and the live buckets it covers.

@@ -254,6 +254,24 @@ TEST(LearnedEngine, DoesNotTakeWhatItSawLateForWhatSettledLate) {
   EXPECT_EQ(engine.finality_view().advised_watch, std::nullopt);
 }
 
+TEST(ScopeViews, SayWhichScopeStandsStill) {
+  engine::Engine engine{test_options(), kNoon};
+  const std::vector<PolledRow> rows{{"a", 0, 1}};
+  for (int minute = 1; minute <= 4; ++minute) {
+    engine::Answer answer;
+    answer.scopes.push_back(make_scope(rows, minute, kNoon + 1min * minute, "moving"));
+    answer.scopes.push_back(make_scope({{"b", 0, 1}}, minute, kNoon + 1min, "still"));
+    (void)engine.ingest(answer, kNoon + 1min * minute);
+  }
+  const auto scopes = engine.scopes();
+  ASSERT_EQ(scopes.size(), 2U);
+  EXPECT_EQ(scopes[0].name, "moving");
+  EXPECT_EQ(scopes[0].last_moved, kNoon + 4min);
+  EXPECT_EQ(scopes[1].last_moved, kNoon + 1min);
+  EXPECT_EQ(engine.open_cells(), 2U);
+  EXPECT_EQ(engine.final_cells(), 1U);  // of the scope that moved
+}
+
 TEST(WatchAdvice, FollowsHowTheSharesFall) {
   const auto advice = [](double middle, double late) {
     return engine::advise_watch({.watch = 10min, .life = 10min, .middle_share = middle, .late_share = late});

@@ -51,7 +51,8 @@ TEST(LearnedJob, IsWhatAJobIsThatSaysNothing) {
   EXPECT_TRUE(status.warnings.empty()) << status.warnings[0];
   const std::string metrics = rig.service().metrics_text();
   for (const char* name : {"settle_job_error_target{", "settle_job_error_level{", "settle_job_late_share{",
-                           "settle_job_judged_total{", "settle_final_age_seconds_bucket{"}) {
+                           "settle_job_judged_total{", "settle_job_completeness{",
+                           "settle_job_unmoved_seconds{", "settle_final_age_seconds_bucket{"}) {
     EXPECT_NE(metrics.find(name), metrics.npos) << name;
   }
   for (const auto& [key, values] : rig.received()) {
