@@ -19,6 +19,12 @@ constexpr std::uint32_t kColdPolls = 3;
 constexpr std::int64_t kAgedPercent = 75;
 constexpr std::size_t kTellsApart = 32;  // windows on either side of a change
 constexpr std::uint64_t kChangeZ = 5;    // standard errors: one false alarm in millions of windows
+constexpr std::size_t kTellsJump = 8;    // newest windows that tell a source that got much slower
+constexpr std::uint64_t kJumpZ = 8;      // of so few windows the tail is fatter
+constexpr Score kColdScore = 64;  // watch / 64: the least that a cold stream takes for the slowest seen
+constexpr double kColdFactor = 1.5;
+// Targets: with more of its cells unsettled a stream is watched too briefly to say anything.
+constexpr double kUnsettledMost = 4;
 
 std::uint16_t pack(AgedCell cell, bool first) {
   return static_cast<std::uint16_t>((first ? kFirstBit : 0) | (cell.band << kBandShift) | cell.score);
@@ -39,6 +45,36 @@ void for_each_window(const std::vector<std::uint16_t>& cells, Take take) {
   }
 }
 
+/// How many of the older and of the newer windows are above one of the older ones.
+struct Shift {
+  std::uint64_t older = 0;
+  std::uint64_t newer = 0;
+  std::uint64_t before = 0;
+  std::uint64_t since = 0;
+
+  [[nodiscard]] bool slower() const { return since * older > before * newer; }
+  /// Whether the two shares are `z` standard errors (pooled) apart.
+  [[nodiscard]] bool is_change(std::uint64_t z) const {
+    const std::uint64_t apart = slower() ? since * older - before * newer : before * newer - since * older;
+    const std::uint64_t total = before + since;
+    const std::uint64_t all = older + newer;
+    return apart > 0 && apart * apart * all >= z * z * newer * older * total * (all - total);
+  }
+};
+
+/// Against the score of the `rank`th of the first `older` of `worst`, from the least, 0.
+Shift shift_of(const std::vector<Score>& worst, std::size_t older, std::size_t rank) {
+  const auto middle = worst.begin() + static_cast<std::ptrdiff_t>(older);
+  std::vector<Score> sorted(worst.begin(), middle);
+  const auto limit = sorted.begin() + static_cast<std::ptrdiff_t>(rank);
+  std::nth_element(sorted.begin(), limit, sorted.end());
+  const auto above = [limit](Score score) { return score > *limit; };
+  return {.older = older,
+          .newer = worst.size() - older,
+          .before = static_cast<std::uint64_t>(std::count_if(worst.begin(), middle, above)),
+          .since = static_cast<std::uint64_t>(std::count_if(middle, worst.end(), above))};
+}
+
 }  // namespace
 
 Learner::Learner(const Learned& policy, Duration watch, Duration granularity)
@@ -50,7 +86,7 @@ Learner::Learner(const Learned& policy, Duration watch, Duration granularity)
   // What is decided now is judged when as many buckets more are sealed: the longer that takes, the smaller
   // the steps have to be.
   const auto delay = static_cast<double>(watch.count()) / static_cast<double>(granularity.count());
-  gain_ = target_ / 5 * std::min(1.0, 64 / (delay + 1));
+  gain_ = target_ / 10 * std::min(1.0, 64 / (delay + 1));
   levels_.fill(target_);
   update();
 }
@@ -148,31 +184,23 @@ Learner::Worst Learner::worst_scores() const {
   return out;
 }
 
-/// Compares how many of the newer and of the older windows are above the older ones' median.
 std::size_t Learner::find_change() const {
   const std::size_t all = logged_.size();
   if (all < 2 * kTellsApart) return 0;
   const Worst worst = worst_scores();
+  // A source that got much slower shows in few windows: they are among the worst that were ever seen. Until
+  // it is noticed nearly everything is wrong.
+  for (std::size_t newer = kTellsJump; newer < kTellsApart && newer + 2 * kTellsApart <= all; newer *= 2) {
+    const std::size_t older = all - newer;
+    const Shift shift = shift_of(worst, older, older - 1 - older / 10);
+    if (shift.slower() && shift.is_change(kJumpZ)) return newer;
+  }
   for (std::size_t newer = kTellsApart; newer + kTellsApart <= all; newer *= 2) {
     const std::size_t older = all - newer;
-    Worst sorted(worst.begin(), worst.begin() + static_cast<std::ptrdiff_t>(older));
-    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(older / 2);
-    std::nth_element(sorted.begin(), middle, sorted.end());
-    const auto above = [&](std::size_t from, std::size_t to) {
-      return static_cast<std::uint64_t>(std::count_if(worst.begin() + static_cast<std::ptrdiff_t>(from),
-                                                      worst.begin() + static_cast<std::ptrdiff_t>(to),
-                                                      [&](Score score) { return score > *middle; }));
-    };
-    const std::uint64_t before = above(0, older);
-    const std::uint64_t since = above(older, all);
-    const bool slower = since * older > before * newer;
+    const Shift shift = shift_of(worst, older, older / 2);
     // Where the source got faster nothing presses: forget only what is not needed.
-    if (!slower && newer < enough_) continue;
-    const std::uint64_t apart = slower ? since * older - before * newer : before * newer - since * older;
-    const std::uint64_t total = before + since;
-    if (apart * apart * all >= kChangeZ * kChangeZ * newer * older * total * (all - total) && apart > 0) {
-      return newer;
-    }
+    if (!shift.slower() && newer < enough_) continue;
+    if (shift.is_change(kChangeZ)) return newer;
   }
   return 0;
 }
@@ -284,27 +312,46 @@ Demand Learner::demand_of(std::uint8_t group) const {
       highest = std::max(highest, unpack(*first).score);
     }
   });
-  if (windows < enough_) {
-    const Duration life = life_ == Duration{} ? watch_ : life_;
-    const auto missing = static_cast<std::int64_t>(enough_ - windows);
-    const auto needed = static_cast<std::int64_t>(enough_);
-    const Duration floor = life / 2 * missing / needed * missing / needed;
-    const Duration seen = highest == kUnsettled ? life / 5 * 4 : age_of(highest);
-    return {.polls = kColdPolls, .moving_age = std::max(floor, seen)};
-  }
+  if (windows < enough_) return cold_demand(windows, highest);
   const double allowed_windows = levels_[group] * static_cast<double>(windows + 1) - 1;
   const auto allowed = static_cast<std::uint64_t>(
       std::max(0.0, std::floor(allowed_windows * static_cast<double>(kWeight) + 1e-6)));
   std::uint64_t above = 0;
   std::size_t score = kUnsettled;
   while (score > 0 && above + weights[score] <= allowed) above += weights[score--];
-  if (score == kUnsettled) return {.polls = quiet_polls_, .moving_age = Duration::max()};
+  if (score == kUnsettled) {
+    const double share =
+        static_cast<double>(weights[score]) / (static_cast<double>(kWeight) * static_cast<double>(windows));
+    if (share > kUnsettledMost * target_) return {.polls = quiet_polls_, .moving_age = Duration::max()};
+    // They settled somewhere in the last fifth of what was seen. Taken as spread evenly; the level learns how
+    // they are, which it could not where nothing was ever final.
+    const double right = static_cast<double>(allowed) / static_cast<double>(weights[score]);
+    const Duration life = expected_life();
+    const Duration early{static_cast<std::int64_t>(static_cast<double>((life / 5).count()) * right)};
+    return {.polls = quiet_polls_, .moving_age = life - early};
+  }
   // `score` is the least that so few are above. Part of the way to the next one below, as far as what is
   // allowed goes beyond that: a step would leave too much unused where windows are few.
   std::size_t below = score;
   while (below > 0 && (below == score || weights[below] == 0)) --below;
   const std::uint64_t way = weights[score] == 0 ? 0 : (score - below) * (allowed - above) / weights[score];
   return {.polls = quiet_polls_, .moving_age = age_of(static_cast<Score>(score - way))};
+}
+
+/// Too few windows: a part of the usual life that falls with each, or, where that is less, what the slowest
+/// cell so far lets expect of the slowest of enough windows if their ages fall off as an exponential does.
+Demand Learner::cold_demand(std::size_t windows, Score highest) const {
+  const Duration life = expected_life();
+  const auto missing = static_cast<std::int64_t>(enough_ - windows);
+  const auto needed = static_cast<std::int64_t>(enough_);
+  const Duration floor = life / 2 * missing / needed * missing / needed;
+  if (windows == 0) return {.polls = kColdPolls, .moving_age = floor};
+  if (highest == kUnsettled) return {.polls = kColdPolls, .moving_age = std::max(floor, life / 5 * 4)};
+  const double factor =
+      kColdFactor * std::log2(static_cast<double>(enough_ + 1)) / std::log2(static_cast<double>(windows + 1));
+  const Duration slowest = std::max(highest, kColdScore) * unit_;
+  const Duration expected{static_cast<std::int64_t>(static_cast<double>(slowest.count()) * factor)};
+  return {.polls = kColdPolls, .moving_age = std::max(std::min(floor, expected), age_of(highest))};
 }
 
 // ---- saving

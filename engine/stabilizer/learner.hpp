@@ -133,6 +133,8 @@ class Learner {
   void steer(std::uint8_t group, double error);
   void update();
   [[nodiscard]] Demand demand_of(std::uint8_t group) const;
+  [[nodiscard]] Duration expected_life() const { return life_ == Duration{} ? watch_ : life_; }
+  [[nodiscard]] Demand cold_demand(std::size_t windows, Score highest) const;
   [[nodiscard]] Duration age_of(Score score) const;
 
   double target_ = 0;

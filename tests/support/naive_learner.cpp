@@ -159,7 +159,7 @@ void NaiveEngine::move_level(int group, double error) {
   const double target = learned()->error_target;
   const double buckets =
       static_cast<double>(options_.watch.count()) / static_cast<double>(options_.granularity.count());
-  const double gain = target / 5 * std::min(1.0, 64 / (buckets + 1));
+  const double gain = target / 10 * std::min(1.0, 64 / (buckets + 1));
   level_of(group) =
       std::clamp(level_of(group) + gain * (target - error), target / 8, std::min(target * 4, 0.5));
 }
@@ -171,22 +171,26 @@ void NaiveEngine::forget_other_kind() {
     for (const auto& [band, score] : window) highest = std::max(highest, score);
     worst.push_back(highest);
   }
-  for (std::size_t newer = 32; newer + 32 <= worst.size(); newer *= 2) {
+  for (std::size_t newer = 8; newer + 32 <= worst.size(); newer *= 2) {
+    const bool few = newer < 32;
     const std::size_t older = worst.size() - newer;
+    if (worst.size() < 64 || (few && older < 64)) continue;
     std::vector<int> sorted(worst.begin(), worst.begin() + static_cast<std::ptrdiff_t>(older));
     std::sort(sorted.begin(), sorted.end());
-    const int median = sorted[older / 2];
+    const int limit = few ? sorted[older - 1 - older / 10] : sorted[older / 2];
+    const std::uint64_t errors = few ? 8 : 5;
     std::uint64_t before = 0;
     std::uint64_t since = 0;
     for (std::size_t at = 0; at < worst.size(); ++at) {
-      if (worst[at] > median) ++(at < older ? before : since);
+      if (worst[at] > limit) ++(at < older ? before : since);
     }
     const auto slower = since * older > before * newer;
-    if (!slower && newer < enough()) continue;
+    if (!slower && (few || newer < enough())) continue;
     const std::uint64_t apart =
         std::max(since * older, before * newer) - std::min(since * older, before * newer);
     const std::uint64_t all = before + since;
-    if (apart == 0 || apart * apart * worst.size() < 25 * newer * older * all * (worst.size() - all))
+    if (apart == 0 ||
+        apart * apart * worst.size() < errors * errors * newer * older * all * (worst.size() - all))
       continue;
     windows_.erase(windows_.begin(), windows_.begin() + static_cast<std::ptrdiff_t>(older));
     return;
@@ -235,10 +239,15 @@ engine::Demand NaiveEngine::work_out_demand(int group) {
     const Duration life = life_ == Duration{} ? options_.watch : life_;
     const auto missing = static_cast<std::int64_t>(enough() - count);
     const auto needed = static_cast<std::int64_t>(enough());
-    const int highest = scores.empty() ? 0 : scores.back();
-    return {.polls = 3,
-            .moving_age = std::max(life / 2 * missing / needed * missing / needed,
-                                   highest == kUnsettledScore ? life / 5 * 4 : age_of(highest))};
+    const Duration floor = life / 2 * missing / needed * missing / needed;
+    if (scores.empty()) return {.polls = 3, .moving_age = floor};
+    const int highest = scores.back();
+    if (highest == kUnsettledScore) return {.polls = 3, .moving_age = std::max(floor, life / 5 * 4)};
+    const double factor =
+        1.5 * std::log2(static_cast<double>(enough() + 1)) / std::log2(static_cast<double>(count + 1));
+    const Duration slowest = std::max(highest, 64) * unit;
+    const Duration expected{static_cast<std::int64_t>(static_cast<double>(slowest.count()) * factor)};
+    return {.polls = 3, .moving_age = std::max(std::min(floor, expected), age_of(highest))};
   }
   const double windows_allowed = level_of(group) * static_cast<double>(count + 1) - 1;
   const auto allowed =
@@ -247,7 +256,16 @@ engine::Demand NaiveEngine::work_out_demand(int group) {
   int least = scores.back();
   for (auto at = scores.rbegin(); at != scores.rend() && weight_above(group, *at) <= allowed; ++at)
     least = *at;
-  if (least == kUnsettledScore) return {.polls = polls, .moving_age = Duration::max()};
+  if (least == kUnsettledScore) {
+    const auto unsettled = static_cast<double>(weight_above(group, kUnsettledScore - 1));
+    const double windows = static_cast<double>(kWhole) * static_cast<double>(count);
+    if (unsettled / windows > 4 * learned()->error_target)
+      return {.polls = polls, .moving_age = Duration::max()};
+    const double right = static_cast<double>(allowed) / unsettled;
+    const Duration life = life_ == Duration{} ? options_.watch : life_;
+    const Duration early{static_cast<std::int64_t>(static_cast<double>((life / 5).count()) * right)};
+    return {.polls = polls, .moving_age = life - early};
+  }
   int below = 0;
   for (const int score : scores) below = score < least ? score : below;
   const std::uint64_t above = weight_above(group, least);
