@@ -158,8 +158,7 @@ std::optional<BackfillLane::Impl::Pick> BackfillLane::Impl::next_gap(const std::
   Time newest = Time::min();
   for (auto& [key, items] : gap_items) {
     const Stream* stream = parts.registry.find_stream(key.first, key.second);
-    if (stream == nullptr || stream->source != source || stream->job_ids.empty() ||
-        stream->engine.output == engine::Output::counter) {
+    if (stream == nullptr || stream->source != source || stream->job_ids.empty()) {
       continue;
     }
     const std::vector<const Job*> jobs = jobs_of(*stream);

@@ -18,6 +18,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "engine/plan/closed_history.hpp"
 #include "engine/result.hpp"
 #include "fetchers/fetcher.hpp"
 #include "runner/backfill.hpp"
@@ -64,6 +65,10 @@ class BackfillLane {
     std::function<sinks::Capabilities(const std::string& sink)> sink;
     std::function<void(const std::string& sink, std::uint64_t rows)> committed;
     std::function<void(const std::string& sink)> over;  // a backfill to it is
+    /// Counter output: StreamRunner::carry() of the stream.
+    std::function<boost::asio::awaitable<std::string>(std::string tenant, std::string stream,
+                                                      engine::Amounts amounts, WriteBatch with)>
+        carry;
   };
   BackfillLane(Parts parts, BackfillOptions options);
   ~BackfillLane();

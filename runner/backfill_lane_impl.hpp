@@ -1,6 +1,6 @@
 // runner/backfill_lane_impl.hpp: the inside of the backfill lane, shared by its source files only:
 // backfill_lane.cpp (life, and what is next), backfill_chunks.cpp (asked ranges), gap_fills.cpp (gaps),
-// backfill_service.cpp (what the outside asks).
+// gap_joins.cpp and gap_closing.cpp (before and after a fill), backfill_service.cpp (what the outside asks).
 #pragma once
 
 #include <deque>
@@ -63,6 +63,9 @@ struct Verdict {
 [[nodiscard]] Verdict judge_chunk(std::span<const engine::ClosedHistory::Scope> scopes,
                                   std::span<const fetchers::ScopeFailure> failures, engine::TimeRange range,
                                   engine::Duration granularity);
+
+/// What a gap says where the source has lost buckets of it.
+[[nodiscard]] const char* lost_reason(const Stream* stream);
 
 struct BackfillLane::Impl {
   Parts parts;
@@ -127,15 +130,19 @@ struct BackfillLane::Impl {
 
   // gap_fills.cpp
   boost::asio::awaitable<void> fill_gap(GapStream stream, std::string key);
-  /// Gaps of one scope that touch become one, so that a long outage is asked for in large pieces.
-  boost::asio::awaitable<bool> join_gaps(GapStream stream, std::string key);
   [[nodiscard]] std::vector<FillTarget> targets_of(const GapEntry& entry, const Stream& stream,
                                                    engine::TimeRange chunk);
   [[nodiscard]] engine::TimeRange gap_chunk(GapItem& item, const Stream& stream) const;
+  boost::asio::awaitable<void> note_attempt(GapStream stream, std::string key, GapEntry entry, ChunkWork work,
+                                            Unanswered why);
+  // gap_joins.cpp
+  /// Gaps of one scope that touch become one, so that a long outage is asked for in large pieces.
+  boost::asio::awaitable<bool> join_gaps(GapStream stream, std::string key);
+  // gap_closing.cpp
+  boost::asio::awaitable<bool> commit_part(WriteBatch batch, GapStream stream, engine::Amounts amounts,
+                                           std::string* why);
   boost::asio::awaitable<void> close_part(GapStream stream, std::string key, GapEntry entry, ChunkDone done,
                                           GapEntry closed);
-  boost::asio::awaitable<void> note_attempt(GapStream stream, std::string key, GapEntry entry,
-                                            engine::TimeRange range, Unanswered why);
   // backfill_service.cpp
   boost::asio::awaitable<Outcome<AddedBackfill>> add(std::string tenant, std::string job_id,
                                                      std::string json);

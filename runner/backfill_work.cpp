@@ -173,6 +173,32 @@ engine::Result<std::vector<Group>> groups_of(const Store& store, const FillTarge
   return groups;
 }
 
+/// The live engine's job ends where that of the last of its jobs does.
+std::optional<engine::Time> valid_until_of(const std::vector<FillTarget>& targets) {
+  std::optional<engine::Time> latest = engine::Time::min();
+  for (const FillTarget& target : targets) {
+    const std::optional<engine::Time>& one = target.spec.valid_until;
+    latest = latest && one ? std::optional{std::max(*latest, *one)} : std::nullopt;
+  }
+  return latest;
+}
+
+/// Counter output. What is known of the gap is exactly what the totals have of it: what was sent before, by
+/// another stream under the same output, is in other totals.
+void add_amounts(const engine::ClosedHistory& history, const engine::KnownPoints& from_gap,
+                 const ChunkWork& work, ChunkDone& out) {
+  const engine::FillOrder order{.range = work.range,
+                                .scope = work.scope,
+                                .valid_until = valid_until_of(work.targets),
+                                .granularity = work.options.granularity,
+                                .now = work.now,
+                                .output = engine::Output::counter};
+  const engine::Fill fill = engine::plan_fill(history, from_gap, order);
+  out.amounts = engine::amounts_of(fill);
+  out.lost = fill.lost;
+  out.batch.require(Table::gaps, work.gap_key, work.gap_record);
+}
+
 }  // namespace
 
 engine::Result<ChunkDone> work_chunk(const Store& store, const engine::Answer& answer,
@@ -182,7 +208,11 @@ engine::Result<ChunkDone> work_chunk(const Store& store, const engine::Answer& a
   out.points = history.points.size();
   const engine::KnownPoints from_gap = known_from_gap(store, work);
   std::vector<Share> shares;
-  for (const FillTarget& target : work.targets) {
+  const bool counts = work.options.output == engine::Output::counter;
+  if (counts) {
+    add_amounts(history, from_gap, work, out);
+  }
+  for (const FillTarget& target : counts ? std::span<const FillTarget>{} : std::span{work.targets}) {
     const engine::FillOrder order{.range = target.range,
                                   .scope = work.scope,
                                   .valid_until = target.spec.valid_until,

@@ -33,6 +33,9 @@ struct ChunkWork {
   std::optional<std::string> scope;    // only what this scope reports; none: all
   std::vector<engine::GapCell> cells;  // what the live lane gave up; numbers are the stream's
   std::vector<FillTarget> targets;
+  // The gap that is filled, as it stands in the store: amounts are handed over once for it.
+  std::string gap_key;
+  std::string gap_record;
 };
 
 struct ChunkDone {
@@ -47,6 +50,7 @@ struct ChunkDone {
   std::map<std::string, std::uint64_t> rows_by_sink;
   std::map<engine::Reason, std::uint64_t> reasons;
   engine::Ranges lost;
+  engine::Amounts amounts;  // counter output: for the totals of the live engine, in the commit of `batch`
 };
 
 /// `corrupt`: a block of the ledgers does not decode.

@@ -124,6 +124,14 @@ engine::Result<GapEntry> decode_gap(std::string_view bytes) {
   return entry;
 }
 
+StoredGap read_gap(const Store& store, const std::string& key) {
+  const ReadTransaction view = store.read();
+  const auto bytes = view.get(Table::gaps, key);
+  engine::Result<GapEntry> entry = bytes ? decode_gap(*bytes) : engine::Result<GapEntry>{GapEntry{}};
+  return entry ? StoredGap{.entry = *std::move(entry), .record = std::string{bytes.value_or("")}}
+               : StoredGap{};
+}
+
 std::string gap_key_of(std::string_view tenant, std::string_view stream, const GapEntry& entry) {
   std::string key = gap_key(tenant, stream, entry.gap.range.from, entry.gap.scope);
   return entry.job_id.empty() ? key : key + '\0' + entry.job_id;

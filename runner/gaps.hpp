@@ -27,6 +27,12 @@ struct GapEntry {
 
 [[nodiscard]] std::string encode_gap(const GapEntry& entry);
 [[nodiscard]] engine::Result<GapEntry> decode_gap(std::string_view bytes);
+struct StoredGap {
+  GapEntry entry;
+  std::string record;  // the bytes in the store
+};
+/// A range that is empty: there is no such gap.
+[[nodiscard]] StoredGap read_gap(const Store& store, const std::string& key);
 [[nodiscard]] std::string gap_key_of(std::string_view tenant, std::string_view stream, const GapEntry& entry);
 
 /// Adds the entry. Two gaps of one stream never share (from, scope, job): a bucket is given up once.

@@ -99,6 +99,8 @@ struct Runner::Impl final : Service, JobContext {
 
   // runner_lanes.cpp
   [[nodiscard]] BackfillLane::Parts backfill_parts();
+  boost::asio::awaitable<std::string> carry(std::string tenant, std::string stream, engine::Amounts amounts,
+                                            WriteBatch with);
   [[nodiscard]] std::string why_no_backfill(const Job& job) const;
 
   // retention.cpp

@@ -103,7 +103,23 @@ BackfillLane::Parts Runner::Impl::backfill_parts() {
             if (const auto found = sinks.find(name); found != sinks.end()) {
               found->second.pump->gathered();
             }
+          },
+      .carry =
+          [this](std::string tenant, std::string stream, engine::Amounts amounts, WriteBatch with) {
+            return carry(std::move(tenant), std::move(stream), std::move(amounts), std::move(with));
           }};
+}
+
+asio::awaitable<std::string> Runner::Impl::carry(std::string tenant, std::string stream,
+                                                 engine::Amounts amounts, WriteBatch with) {
+  const StreamKey key{std::move(tenant), std::move(stream)};
+  const std::shared_ptr<StreamRunner> runner = scheduler.share(key);
+  std::string failed = scheduler.failed(key);
+  if (!runner || !failed.empty()) {
+    co_return runner ? failed : "its stream does not run";
+  }
+  std::string why = co_await runner->carry(std::move(amounts), std::move(with));
+  co_return why;
 }
 
 std::string Runner::Impl::why_no_backfill(const Job& job) const {

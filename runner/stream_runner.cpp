@@ -8,7 +8,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "runner/gaps.hpp"
 #include "runner/keys.hpp"
 #include "runner/ledger.hpp"
 #include "runner/pool.hpp"
@@ -109,39 +108,6 @@ void StreamRunner::Impl::forget_inheritance(Pending& out) {
   inherited.forget_before(engine.live_from());
   if (inherited.empty()) {
     out.base.erase(Table::meta, inherits_key(tenant, stream_id));
-  }
-}
-
-void StreamRunner::Impl::note_gap(engine::Gap gap, Time now, Pending& out) {
-  spdlog::warn("event=gap stream={} scope={:?} from={} to={} cells={}", stream_id, gap.scope,
-               engine::format_time(gap.range.from), engine::format_time(gap.range.to), gap.cells.size());
-  put_gap(out.base, tenant, stream_id, {.state = GapState::open, .gap = std::move(gap), .noticed_at = now});
-  out.gaps += 1;
-}
-
-void StreamRunner::Impl::give_up(Time before, Time now, Pending& out) {
-  for (engine::Gap& gap : engine.release(before)) {
-    note_gap(std::move(gap), now, out);
-  }
-}
-
-/// Scopes that fail and that the engine does not wait for: it never met them, or forgot them in their
-/// silence.
-std::vector<std::string> StreamRunner::Impl::left_out(const fetchers::FetchResult& fetched) const {
-  std::vector<std::string> scopes;
-  for (const fetchers::ScopeFailure& failure : fetched.failures) {
-    if (!engine.knows_scope(failure.scope)) {
-      scopes.push_back(failure.scope);
-    }
-  }
-  return scopes;
-}
-
-/// What the live lane leaves behind from `from` on is a gap of them.
-void StreamRunner::Impl::give_up_left_out(const std::vector<std::string>& scopes, Time from, Time now,
-                                          Pending& out) {
-  for (const std::string& scope : from < engine.live_from() ? scopes : std::vector<std::string>{}) {
-    note_gap({.scope = scope, .range = {from, engine.live_from()}, .cells = {}}, now, out);
   }
 }
 
@@ -439,6 +405,10 @@ asio::awaitable<void> StreamRunner::tick() {
 
 asio::awaitable<Outcome<bool>> StreamRunner::part(Registry& registry, std::string job_id, Parting with) {
   co_return co_await impl_->part(&registry, std::move(job_id), std::move(with));
+}
+
+asio::awaitable<std::string> StreamRunner::carry(engine::Amounts amounts, WriteBatch with) {
+  co_return co_await impl_->carry(std::move(amounts), std::move(with));
 }
 
 void StreamRunner::use(std::shared_ptr<fetchers::Fetcher> fetcher) {

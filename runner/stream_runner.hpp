@@ -15,6 +15,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "engine/plan/closed_history.hpp"
 #include "engine/result.hpp"
 #include "engine/stabilizer/engine.hpp"
 #include "fetchers/fetcher.hpp"
@@ -58,6 +59,9 @@ class StreamRunner {
   /// Removes the job from the registry and sends what is due at parting, in one commit. Other jobs of the
   /// stream see nothing of it. Waits for the work on the engine that is under way, not for the source.
   boost::asio::awaitable<Outcome<bool>> part(Registry& registry, std::string job_id, Parting with);
+  /// Counter output: adds to the totals what a filled gap brought, in one commit with `with`. "" when it was
+  /// committed; else why not, and nothing changed. Waits for the work on the engine that is under way.
+  boost::asio::awaitable<std::string> carry(engine::Amounts amounts, WriteBatch with);
   void use(std::shared_ptr<fetchers::Fetcher> fetcher);
   [[nodiscard]] const StreamStatus& status() const;
 

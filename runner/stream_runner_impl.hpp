@@ -76,6 +76,13 @@ struct Flushed {
   bool unserved = false;    // the job's output is served no more
 };
 
+/// What carried amounts would leave, made beside the engine that is in force, as with a flush.
+struct Carried {
+  std::optional<engine::Engine> engine;
+  std::optional<StreamLog> log;
+  WriteBatch batch;
+};
+
 struct StreamRunner::Impl {
   Parts parts;
   std::shared_ptr<fetchers::Fetcher> fetcher;
@@ -105,10 +112,6 @@ struct StreamRunner::Impl {
   void inherit(const Stream& of, const Instant& now);
   void forget_inheritance(Pending& out);
   void look_for_ends(Time now, Pending& out);
-  void give_up(Time before, Time now, Pending& pending);
-  void note_gap(engine::Gap gap, Time now, Pending& pending);
-  std::vector<std::string> left_out(const fetchers::FetchResult& fetched) const;
-  void give_up_left_out(const std::vector<std::string>& scopes, Time from, Time now, Pending& pending);
   Built build(const Stream& of) const;
   void publish(const Built& built, const Committed& committed);
   LedgerBlock block_of(const Job& job) const;  // without samples
@@ -117,6 +120,14 @@ struct StreamRunner::Impl {
   asio::awaitable<void> poll();
   asio::awaitable<void> fetch_again(Polled* polled, std::shared_ptr<fetchers::Fetcher> source,
                                     engine::Selector selector);
+
+  // stream_gaps.cpp
+  void give_up(Time before, Time now, Pending& pending);
+  void note_gap(engine::Gap gap, Time now, Pending& pending);
+  std::vector<std::string> left_out(const fetchers::FetchResult& fetched) const;
+  void give_up_left_out(const std::vector<std::string>& scopes, Time from, Time now, Pending& pending);
+  Carried make_carried(const engine::Amounts& amounts, const WriteBatch& with, Time wall) const;
+  asio::awaitable<std::string> carry(engine::Amounts amounts, WriteBatch with);
 
   // stream_flush.cpp
   asio::awaitable<Outcome<bool>> part(Registry* registry, std::string job_id, Parting with);

@@ -11,12 +11,13 @@ namespace {
 
 // Longer than any history: nothing of a closed range is sealed or retired.
 constexpr Duration kForever = std::chrono::hours{24 * 365 * 100};
+// Above what totals can say: they stop at 2^53.
+constexpr std::int64_t kAmountMax = std::int64_t{1} << 60;
 
 EngineOptions options_of(const EngineOptions& stream) {
   EngineOptions options = stream;
   options.finality = Consecutive{1};
   options.liveness = Liveness::answers;
-  options.output = Output::gauge;
   options.corrections = Corrections::repush;
   options.watch = kForever;
   options.ttl = Duration::zero();  // what conflicts in every answer goes out, as the live lane lets it
@@ -111,7 +112,12 @@ class Filling {
     }
   }
   void lost(const std::string& series, Time bucket, const KnownPoint& known) {
-    if (known.emitted || !known.last_observed) return;
+    if (!known.last_observed) return;
+    if (known.emitted) {
+      const bool due = order_.output == Output::counter && *known.emitted != *known.last_observed;
+      if (due) correct(series, bucket, *known.last_observed, known);
+      return;
+    }
     emit(series, {.bucket = bucket, .value = *known.last_observed, .revision = 1, .reason = Reason::ttl});
   }
 
@@ -202,6 +208,18 @@ Fill plan_fill(const ClosedHistory& history, const KnownPoints& known, const Fil
   unseen.remove(seen);
   out.lost = std::move(unseen);
   return out;
+}
+
+Amounts amounts_of(const Fill& fill) {
+  Amounts amounts;
+  for (const Sample& sample : fill.samples) {
+    const auto value = static_cast<std::int64_t>(sample.value.as_count());
+    const std::int64_t before = sample.replaced ? static_cast<std::int64_t>(sample.replaced->as_count()) : 0;
+    std::int64_t& amount = amounts[fill.series[sample.series]];
+    amount = std::clamp(amount + value - before, -kAmountMax, kAmountMax);
+  }
+  std::erase_if(amounts, [](const auto& one) { return one.second == 0; });
+  return amounts;
 }
 
 }  // namespace settle::engine

@@ -44,7 +44,8 @@ struct ClosedHistory {
   EngineStats stats;                // of this answer
   bool limited = false;             // series_max or open_cells_max refused rows
 };
-/// `answer` is to range_to_ask(); taken at source time `now`. Gauge output.
+/// `answer` is to range_to_ask(); taken at source time `now`. The values of buckets, of counter output too:
+/// what is no count is refused there as in the live lane.
 [[nodiscard]] ClosedHistory close_history(const EngineOptions& options, const Answer& answer, TimeRange range,
                                           Time now);
 
@@ -68,6 +69,7 @@ struct FillOrder {
   bool rising_only = false;  // a smaller value is held back: EngineOptions
   Duration granularity{};
   Time now;
+  Output output = Output::gauge;  // counter: what was observed after the emission is due, too
 };
 struct Fill {
   /// By (series text, bucket): Sample::series is an index into `series`.
@@ -81,5 +83,10 @@ struct Fill {
 /// Compares what is final with what is known: new points go out with reason backfill, others as corrections,
 /// and what the source lost with reason ttl.
 [[nodiscard]] Fill plan_fill(const ClosedHistory& history, const KnownPoints& known, const FillOrder& order);
+
+/// By series text.
+using Amounts = std::map<std::string, std::int64_t>;
+/// Counter output: what the totals lack, where `known` of plan_fill() was what is in them. Without zeros.
+[[nodiscard]] Amounts amounts_of(const Fill& fill);
 
 }  // namespace settle::engine

@@ -213,10 +213,27 @@ void Engine::State::count_withheld(SeriesId id) {
   stats.withheld = static_cast<double>(withheld);
 }
 
+/// The series that takes the amount; kNone: none does. One that has no cell yet counts as last seen just
+/// before L, so that it waits for `series_idle` and no longer.
+SeriesId Engine::State::carrier(const Carry& one) {
+  const SeriesTable::Interned found = series.intern(one.series, SeriesTable::hash(one.series));
+  if (!found.is_new) return found.id;
+  if (one.amount <= 0 || series.size() >= options.series_max) {
+    if (one.amount > 0) ++stats.rows_over_limit;
+    series.drop(found.id);
+    return kNone;
+  }
+  series.admit(found.id, next_number++);
+  series[found.id].last_bucket = from - options.granularity;
+  no_retirement_before = std::min(no_retirement_before, from + options.series_idle);
+  added.push_back({series[found.id].number, std::string(one.series)});
+  return found.id;
+}
+
 void Engine::State::carry(std::span<const Carry> amounts) {
   if (!counts()) return;
   for (const Carry& one : amounts) {
-    const SeriesId id = series.find_number(one.series);
+    const SeriesId id = carrier(one);
     if (id == kNone) {
       stats.unpropagated += static_cast<double>(one.amount);
       continue;

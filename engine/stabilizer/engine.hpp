@@ -109,7 +109,7 @@ struct FinalityView {
 
 /// An amount that a filled gap adds to a series' totals (counter output).
 struct Carry {
-  SeriesNumber series = 0;
+  std::string_view series;  // canonical text
   std::int64_t amount = 0;
 };
 
@@ -155,8 +155,8 @@ class Engine {
   void recheck(const Answer& answer, Time now);
   /// Adds to what the totals start from (counter output). Under repush the totals of live buckets that follow
   /// from it go out with the next ingest or expire; under hold it joins the next new total, a negative amount
-  /// when it is absorbed. What no total can take (a series that is gone, less than nothing) is
-  /// `unpropagated`.
+  /// when it is absorbed. A series that is not known is from now on: its totals start from the amount. What
+  /// no total can take (less than nothing, a series too many) is `unpropagated`.
   void carry(std::span<const Carry> amounts);
 
   [[nodiscard]] Changes drain_changes();

@@ -28,15 +28,21 @@ bool Engine::State::is_sealed(const Bucket& bucket, const Cell& cell) const {
          cell.bits() == cell.settled_bits();
 }
 
-/// The cells that pass to gap entries, by text; the others count as sealed.
+/// The cells that pass to gap entries, by text; the others count as sealed. The totals of a counter keep no
+/// account of single buckets: where a gap has one cell of a scope it has them all, so that a fill knows what
+/// is in the totals already.
 std::map<ScopeId, std::vector<GapCell>> Engine::State::give_up(const Bucket& bucket) {
   std::map<ScopeId, std::vector<GapCell>> out;
   std::vector<std::uint32_t> list(bucket.cells.size());
   for (std::uint32_t at = 0; at < list.size(); ++at) list[at] = at;
   sort_by_text(bucket, list);
+  std::vector<bool> whole(scopes.size(), false);
+  for (const Cell& cell : bucket.cells) {
+    if (counts() && !is_sealed(bucket, cell)) whole[cell.scope] = true;
+  }
   for (const std::uint32_t at : list) {
     const Cell& cell = bucket.cells[at];
-    if (is_sealed(bucket, cell)) {
+    if (!whole[cell.scope] && is_sealed(bucket, cell)) {
       ++stats.sealed;
       continue;
     }

@@ -200,6 +200,7 @@ struct Engine::State {
   void emit_total(Bucket& bucket, std::uint32_t cell, Series& one, std::uint64_t total);
   [[nodiscard]] ScopeId home_scope(SeriesId id) const;
   void count_withheld(SeriesId id);
+  [[nodiscard]] SeriesId carrier(const Carry& one);
   void carry(std::span<const Carry> amounts);
   void write_off(std::vector<SeriesId> gone);
   void give_up_carry();

@@ -284,14 +284,46 @@ TYPED_TEST(Totals, HoldWhatAFilledGapBringsForTheNextTotal) {
 }
 
 TYPED_TEST(Totals, CountACarryThatNothingTakes) {
-  Story<TypeParam> story{counter_options()};
+  auto options = counter_options();
+  options.series_max = 1;
+  Story<TypeParam> story{options};
   story.set("m", 0, 100);
   (void)story.poll(60s);
   story.engine().carry("other", 7);
   EXPECT_EQ(story.stats().unpropagated, 7.0);
+  EXPECT_EQ(story.stats().rows_over_limit, 1U);
   story.engine().carry("m", -3);  // it starts from nothing
   EXPECT_EQ(story.stats().unpropagated, 4.0);
+  story.engine().carry("another", -2);
+  EXPECT_EQ(story.stats().unpropagated, 2.0);
   EXPECT_EQ(story.expire(70s), "");
+}
+
+TYPED_TEST(Totals, StartFromWhatAFilledGapBringsOfASeriesThatWasNotKnown) {
+  Story<TypeParam> story{counter_options()};
+  story.set("m", 0, 100);
+  (void)story.poll(60s);
+  story.engine().carry("other", 7);
+  EXPECT_EQ(story.expire(70s), "");
+  EXPECT_EQ(story.engine().series_count(), 2U);
+  story.restart();
+  story.set("other", 1, 3);
+  EXPECT_EQ(story.poll(120s), "other@1=10 r1 settled; ");
+  EXPECT_EQ(story.stats().unpropagated, 0.0);
+}
+
+TYPED_TEST(Totals, CountWhatAFilledGapBringsOfASeriesThatNeverComes) {
+  auto options = counter_options();
+  options.series_idle = 1h;
+  Story<TypeParam> story{options};
+  story.set("m", 0, 100);
+  (void)story.poll(60s);
+  story.engine().carry("other", 7);
+  (void)story.expire(1h);
+  EXPECT_EQ(story.stats().unpropagated, 0.0);
+  (void)story.expire(1h + 1ms);
+  EXPECT_EQ(story.stats().unpropagated, 7.0);
+  EXPECT_EQ(story.engine().series_count(), 1U);
 }
 
 TYPED_TEST(Totals, SurviveAGrowingAndRevisedHour) {

@@ -63,12 +63,7 @@ std::vector<NaiveGap> EngineDriver::release(Time before) {
 }
 
 void EngineDriver::carry(const std::string& series, std::int64_t amount) {
-  learn_names();
-  engine::SeriesNumber number = 0;  // no series has it
-  for (const auto& [known, text] : names_) {
-    if (text == series && !engine_.series_name(known).empty()) number = known;
-  }
-  const engine::Carry one{.series = number, .amount = amount};
+  const engine::Carry one{.series = series, .amount = amount};
   engine_.carry({&one, 1});
 }
 

@@ -117,7 +117,12 @@ std::vector<NaiveSample> NaiveEngine::flush(Time now) {
 
 bool NaiveEngine::counts_as_sealed(Time bucket, const Cell& cell) const {
   if (!covered_at(bucket, cell.scope, options_.watch)) return false;
-  return counter() ? cell.revision > 0 && cell.settled == cell.value : cell.emitted == cell.value;
+  if (!counter()) return cell.emitted == cell.value;
+  // Of one scope and bucket all cells or none.
+  return std::all_of(cells_.begin(), cells_.end(), [&](const auto& other) {
+    const auto& [key, one] = other;
+    return key.first != bucket || one.scope != cell.scope || (one.revision > 0 && one.settled == one.value);
+  });
 }
 
 std::vector<NaiveGap> NaiveEngine::gaps_of(const std::string& scope, Time before) const {

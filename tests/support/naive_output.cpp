@@ -194,6 +194,14 @@ void NaiveEngine::emit_total(Time bucket, const SeriesKey& key, Series& series, 
 
 void NaiveEngine::carry(const std::string& text, std::int64_t amount) {
   if (!counter()) return;
+  const SeriesKey named{.labels = *engine::parse_series(text), .text = text};
+  if (amount > 0 && !series_.contains(named)) {
+    if (series_.size() < options_.series_max) {
+      series_[named].last_bucket = live_from_ - options_.granularity;
+    } else {
+      ++stats_.rows_over_limit;
+    }
+  }
   for (auto& [key, series] : series_) {
     if (key.text != text) continue;
     for (; amount > 0; --amount) ++series.base;
