@@ -115,6 +115,9 @@ asio::awaitable<void> BackfillLane::Impl::close_part(GapStream of, std::string k
     std::string rest_key = gap_key_of(of.first, of.second, rest.entry);
     items[std::move(rest_key)] = std::move(rest);
   }
+  if (done.stats.rows_uncountable > 0) {
+    spdlog::warn("event=gap_uncountable stream={} rows={}", of.second, done.stats.rows_uncountable);
+  }
   count(done);
 }
 

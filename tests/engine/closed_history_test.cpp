@@ -284,6 +284,40 @@ TEST(Fill, KeepsToTheScopeOfTheGapAndToWhatItGaveUp) {
   EXPECT_EQ(fill.samples[2].reason, Reason::correction);
 }
 
+TEST(Fill, OfACounterIsWhatItsTotalsLack) {
+  Answer answer;
+  ScopeAnswer& part = answer.scopes.emplace_back();
+  part.scope = "a";
+  part.covered = {minute(0), minute(4)};
+  const auto say = [&](const char* text, int n, Value value) {
+    part.rows.push_back({.series = answer.texts.keep(text), .bucket = minute(n), .value = value});
+  };
+  say("grown", 0, Value::count(7));
+  say("grown", 1, Value::count(20));
+  say("new", 1, Value::count(9));
+  say("new", 2, Value::number(0.5));  // no count: refused
+  say("shrunk", 0, Value::count(1));
+  say("same", 3, Value::count(6));
+  const auto gave_up = [](std::optional<Value> emitted, std::uint64_t last) {
+    const std::uint32_t revision = emitted ? 1 : 0;
+    return KnownPoint{
+        .emitted = emitted, .revision = revision, .last_observed = Value::count(last), .given_up = true};
+  };
+  const KnownPoints known{
+      {{"grown", minute(0)}, gave_up(Value::count(4), 5)}, {{"grown", minute(1)}, gave_up(std::nullopt, 5)},
+      {{"lost", minute(0)}, gave_up(std::nullopt, 30)},    {{"lost", minute(1)}, gave_up(Value::count(5), 8)},
+      {{"lost", minute(2)}, gave_up(Value::count(5), 5)},  {{"same", minute(3)}, gave_up(Value::count(6), 6)},
+      {{"shrunk", minute(0)}, gave_up(Value::count(4), 4)}};
+  EngineOptions options;
+  options.output = Output::counter;
+  FillOrder order{.range = {minute(0), minute(4)}, .scope = "a", .granularity = 1min, .now = minute(50)};
+  order.output = Output::counter;
+  const ClosedHistory closed = close_history(options, answer, order.range, order.now);
+  EXPECT_EQ(closed.stats.rows_uncountable, 1u);
+  const Amounts expected{{"grown", 23}, {"lost", 33}, {"new", 9}, {"shrunk", -3}};
+  EXPECT_EQ(amounts_of(plan_fill(closed, known, order)), expected);
+}
+
 TEST(Fill, TakesNothingForLostThatTheGapOfAnotherScopeNeverHad) {
   Answer answer;
   ScopeAnswer& part = answer.scopes.emplace_back();

@@ -239,7 +239,8 @@ TEST(CounterGaps, CountWhatWasLastObservedWhereTheSourceHasItNoMore) {
     return seen.contains(bucket) ? std::optional{seen.at(bucket)} : std::nullopt;
   };
   expect_sums(world.rig, kNoon + 2h + 20min, kNoon + 2h + 30min, kSeries, ever_seen);
-  EXPECT_TRUE(std::any_of(world.gaps().begin(), world.gaps().end(), [](const GapStatus& gap) {
+  const std::vector<GapStatus> gaps = world.gaps();
+  EXPECT_TRUE(std::any_of(gaps.begin(), gaps.end(), [](const GapStatus& gap) {
     return gap.state == GapState::impossible && gap.reason.find("in the totals") != std::string::npos;
   }));
 }
