@@ -28,6 +28,7 @@ void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, s
   for (const Lane lane : {Lane::live, Lane::backfill}) {
     read(view, job, from, first_sequence, lane);
   }
+  std::erase_if(sent_, [](const auto& at) { return at.second.sinks.empty(); });
 }
 
 void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, std::uint64_t first_sequence,
@@ -35,11 +36,15 @@ void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, s
   const JobSpec& spec = job.spec;
   const auto visit = [&](std::string_view key, std::string_view bytes) {
     const engine::Result<LedgerBlock> block = decode_block(bytes);
-    if (!block || block->tenant != job.tenant || block->job_id == job.id || block->record != spec.record ||
+    if (!block || block->tenant != job.tenant || block->record != spec.record ||
         block->labels != spec.labels || !share_a_sink(block->sinks, spec.sinks)) {
       return true;
     }
+    const bool own = block->job_id == job.id;
     for (const Sample& sample : block->samples) {
+      if (sample.reason == engine::Reason::stale) {
+        continue;
+      }
       const Time stamp = sample.bucket + block->stamp_offset;
       const auto source =
           stamp < from ? std::nullopt : series_text_of(view, block->tenant, block->stream_id, sample.series);
@@ -53,6 +58,9 @@ void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, s
         sent.value = sample.value;
         sent.sequence = sequence;
       }
+      if (own) {
+        continue;
+      }
       sent.revision = std::max(sent.revision, sample.revision);
       for (const std::string& sink : block->sinks) {
         if (std::count(sent.sinks.begin(), sent.sinks.end(), sink) == 0) {
@@ -65,16 +73,18 @@ void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, s
   view.scan(ledger_table(lane), key_u64(first_sequence), "", visit);
 }
 
-std::vector<Inheritance::Share> Inheritance::shares(const Job& job, std::vector<Sample> samples,
-                                                    const engine::Engine& names, bool all) const {
+Inheritance::Shares Inheritance::shares(const Job& job, std::vector<Sample> samples,
+                                        const engine::Engine& names, const CellSet& changing) const {
   if (sent_.empty()) {
-    return {{.sinks = job.spec.sinks, .samples = std::move(samples)}};
+    return {.parts = {{.sinks = job.spec.sinks, .samples = std::move(samples)}}, .newest = {}};
   }
   std::map<std::vector<std::string>, std::vector<Sample>> by_sinks;
+  std::map<Point, engine::Value> newest;
   for (Sample& sample : samples) {
-    const std::string output =
-        output_series(names.series_name(sample.series), job.spec.record, job.spec.labels);
-    const auto found = sent_.find({sample.bucket + stamp_offset(job.spec), job.id + '\0' + output});
+    Point point{
+        sample.bucket + stamp_offset(job.spec),
+        job.id + '\0' + output_series(names.series_name(sample.series), job.spec.record, job.spec.labels)};
+    const auto found = sent_.find(point);
     if (found == sent_.end()) {
       by_sinks[job.spec.sinks].push_back(sample);
       continue;
@@ -88,20 +98,32 @@ std::vector<Inheritance::Share> Inheritance::shares(const Job& job, std::vector<
     if (!without.empty()) {
       by_sinks[without].push_back(sample);
     }
-    const bool known = (all || sample.revision == 1) && sample.value == sent.value;
-    if (!known && job.spec.engine.corrections != engine::Corrections::hold) {
-      if (!sample.replaced) sample.replaced = sent.value;
-      sample.revision += sent.revision;
-      sample.reason = engine::Reason::correction;
-      by_sinks[with].push_back(sample);
+    const auto renewed = newest.find(point);
+    const engine::Value& has = renewed == newest.end() ? sent.value : renewed->second;
+    if (sample.value == has || job.spec.engine.corrections == engine::Corrections::hold ||
+        changing.contains({sample.bucket, sample.series})) {
+      continue;
     }
+    sample.replaced = has;
+    sample.revision += sent.revision;
+    sample.reason = engine::Reason::correction;
+    newest.insert_or_assign(std::move(point), sample.value);
+    by_sinks[with].push_back(sample);
   }
-  std::vector<Share> shares;
-  shares.reserve(by_sinks.size());
+  Shares shares;
+  shares.parts.reserve(by_sinks.size());
   for (auto& [sinks, part] : by_sinks) {
-    shares.push_back({.sinks = sinks, .samples = std::move(part)});
+    shares.parts.push_back({.sinks = sinks, .samples = std::move(part)});
   }
+  shares.newest.assign(newest.begin(), newest.end());
   return shares;
+}
+
+void Inheritance::take(const std::vector<std::pair<Point, engine::Value>>& newest) {
+  for (const auto& [point, value] : newest) {
+    const auto found = sent_.find(point);
+    if (found != sent_.end()) found->second.value = value;
+  }
 }
 
 void Inheritance::forget_before(Time stamp) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,21 +20,31 @@
 
 namespace settle::runner {
 
+using CellSet = std::set<std::pair<engine::Time, engine::SeriesNumber>>;
+
 class Inheritance {
  public:
-  /// Reads the ledgers of both lanes from `first_sequence` for samples of other jobs with the job's output
-  /// series and one of its sinks, stamped at or after `from`.
+  /// Reads the ledgers of both lanes from `first_sequence` for samples with the job's output series and one
+  /// of its sinks, stamped at or after `from`: which timestamps other jobs sent, and the newest value by
+  /// whatever job.
   void read(const ReadTransaction& view, const Job& job, engine::Time from, std::uint64_t first_sequence);
 
+  using Point = std::pair<engine::Time, std::string>;  // stamp, job id 0 output series
   struct Share {
     std::vector<std::string> sinks;
     std::vector<engine::Sample> samples;
   };
+  struct Shares {
+    std::vector<Share> parts;
+    std::vector<std::pair<Point, engine::Value>> newest;  // for take(), once the parts are committed
+  };
   /// What goes to which sinks. A value that a sink has is left out there; another one follows it as its next
-  /// revision under repush, and is held back under hold. `all`: these are the newest values of everything,
-  /// for a job that just came.
-  [[nodiscard]] std::vector<Share> shares(const Job& job, std::vector<engine::Sample> samples,
-                                          const engine::Engine& names, bool all) const;
+  /// revision under repush and ledger, and is held back under hold. `changing`: cells for whose value, too
+  /// old to follow another one, a newer one is about to settle.
+  [[nodiscard]] Shares shares(const Job& job, std::vector<engine::Sample> samples,
+                              const engine::Engine& names, const CellSet& changing) const;
+  /// What shares() left for the sinks is committed.
+  void take(const std::vector<std::pair<Point, engine::Value>>& newest);
   void forget_before(engine::Time stamp);
   [[nodiscard]] bool empty() const { return sent_.empty(); }
 
@@ -42,11 +53,11 @@ class Inheritance {
             Lane lane);
   struct Sent {
     engine::Value value;
-    std::uint64_t sequence = 0;  // of the commit that emitted it
-    std::uint32_t revision = 0;
-    std::vector<std::string> sinks;
+    std::uint64_t sequence = 0;           // of the commit that emitted it
+    std::uint32_t revision = 0;           // the highest of other jobs
+    std::vector<std::string> sinks = {};  // of other jobs
   };
-  std::map<std::pair<engine::Time, std::string>, Sent> sent_;  // (stamp, job id 0 output series)
+  std::map<Point, Sent> sent_;
 };
 
 }  // namespace settle::runner

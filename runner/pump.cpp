@@ -222,7 +222,7 @@ PumpStatus Pump::Impl::status(Lane lane) const {
 }
 
 std::optional<LedgerPosition> Pump::Impl::safe_to_forget(Lane lane) const {
-  const std::optional<LedgerPosition> of_backfill = backfill.safe_to_forget();
+  std::optional<LedgerPosition> of_backfill = backfill.safe_to_forget();
   if (lane == Lane::backfill) return of_backfill;
   std::optional<LedgerPosition> safe = live.safe_to_forget();
   // Rows of the live lane that are newer than what waits here say what is not to be sent.

@@ -224,6 +224,7 @@ std::string Runner::Impl::not_ready() const {
 std::string Runner::Impl::metrics_text() const {
   std::vector<JobGauges> jobs;
   const std::vector<const Job*> listed = registry.list(options.tenant, "", kJobsListed);
+  jobs.reserve(listed.size());
   for (const Job* job : listed) {
     jobs.push_back({.job = job, .status = job_status(*job)});
   }
@@ -233,6 +234,7 @@ std::string Runner::Impl::metrics_text() const {
   families.insert(families.end(), std::make_move_iterator(gauges.begin()),
                   std::make_move_iterator(gauges.end()));
   std::vector<LaneGauges> lanes;
+  lanes.reserve(listed.size());
   for (const Job* job : listed) {
     lanes.push_back({.job = job,
                      .gaps = backfills.gap_counts(*job),

@@ -39,17 +39,15 @@ Flushed StreamRunner::Impl::flush_copy(const Job& job, bool alone, const Instant
   Flushed out;
   engine::Engine copy = engine.clone();
   const std::string output = output_identity(job.spec);
-  std::vector<Sample> samples;
   if (is_new(job)) {
-    samples = emitted_samples(copy, at.source);
+    append(out.built, job, emitted_cells(copy, at.source));
   }
   const std::vector<Sample> last = copy.flush(at.source);
-  samples.insert(samples.end(), last.begin(), last.end());
   out.flushed = last.size();
   for (const Sample& sample : last) {
     note_newest(out.newest, sample);
   }
-  append(out.built, job, std::move(samples), false);
+  append(out.built, job, {last, {}});
   if (!alone) {
     out.unserved = true;
     out.built.batch.erase(Table::meta, served_prefix(tenant, stream_id) + output);
@@ -69,7 +67,7 @@ Flushed StreamRunner::Impl::flush_copy(const Job& job, bool alone, const Instant
 /// `watch`, and no query takes it for the present any more.
 void StreamRunner::Impl::mark_ends(Flushed& out, const Job& job, const Parting& with,
                                    const Instant& at) const {
-  for (const Sample& sample : emitted_samples(engine, at.source)) {
+  for (const Sample& sample : emitted_cells(engine, at.source).samples) {
     note_newest(out.newest, sample);
   }
   LedgerBlock block = block_of(job);

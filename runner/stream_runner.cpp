@@ -142,13 +142,14 @@ Pending StreamRunner::Impl::digest(const Polled& polled, bool with_emitted, bool
     engine.recheck(polled.again_answer, now);
   }
   if (with_emitted) {
-    out.emitted = emitted_samples(engine, now);
+    out.emitted = emitted_cells(engine, now);
     out.served_from = engine.live_from();
     if (served.empty()) {  // nothing went out before: what was given up or sealed at once counts, too
       std::vector<Sample> sealed;
       std::copy_if(out.samples.begin(), out.samples.end(), std::back_inserter(sealed),
                    [&out](const Sample& sample) { return sample.bucket < out.served_from; });
-      out.emitted->insert(out.emitted->begin(), sealed.begin(), sealed.end());
+      std::vector<Sample>& newest = out.emitted->samples;
+      newest.insert(newest.begin(), sealed.begin(), sealed.end());
       out.served_from = owned_from;
     }
   }
@@ -178,17 +179,20 @@ LedgerBlock StreamRunner::Impl::block_of(const Job& job) const {
           .samples = {}};
 }
 
-/// What of the samples is the job's, for each of its sinks. `all`: as Inheritance::shares() has it.
-void StreamRunner::Impl::append(Built& built, const Job& job, std::vector<Sample> samples, bool all) const {
+/// What of the samples is the job's, for each of its sinks.
+void StreamRunner::Impl::append(Built& built, const Job& job, EmittedCells of_stream) const {
   const JobSpec& spec = job.spec;
   const engine::Duration granularity = engine.options().granularity;
   LedgerBlock block = block_of(job);
+  std::vector<Sample>& samples = of_stream.samples;
   if (spec.valid_until) {
     std::erase_if(samples,
                   [&](const Sample& sample) { return sample.bucket + granularity > *spec.valid_until; });
   }
   built.samples_by_job[job.id] += samples.size();
-  for (Inheritance::Share& share : inherited.shares(job, std::move(samples), engine, all)) {
+  Inheritance::Shares shares = inherited.shares(job, std::move(samples), engine, of_stream.changing);
+  built.inherited.insert(built.inherited.end(), shares.newest.begin(), shares.newest.end());
+  for (Inheritance::Share& share : shares.parts) {
     for (const std::string& sink : share.sinks) {
       built.rows_by_sink[sink] += share.samples.size();
     }
@@ -200,7 +204,8 @@ void StreamRunner::Impl::append(Built& built, const Job& job, std::vector<Sample
 
 /// Per tick and output: a job sees the samples whose bucket ends before its valid_until.
 Built StreamRunner::Impl::build(const Stream& of) const {
-  Built built{.batch = pending->base, .rows_by_sink = {}, .samples_by_job = {}, .outputs = {}};
+  Built built;
+  built.batch = pending->base;
   built.batch.require(Table::streams, key_of(tenant, stream_id), of.record);
   // Of the commit, not of its tick: another stream's may have begun later and ended sooner.
   const Time now = parts.clocks.source_now();
@@ -217,7 +222,7 @@ Built StreamRunner::Impl::build(const Stream& of) const {
       }
       append_to_ledger(built.batch, *std::move(markers));
     }
-    append(built, *job, comes ? *pending->emitted : pending->samples, comes);
+    append(built, *job, comes ? *pending->emitted : EmittedCells{pending->samples, {}});
     if (comes) {
       const auto before = served.find(output);
       const bool was_here = before != served.end() && before->second.from;
@@ -235,6 +240,7 @@ Built StreamRunner::Impl::build(const Stream& of) const {
 
 void StreamRunner::Impl::publish(const Built& built, const Committed& committed) {
   log.committed(committed.sequence);
+  inherited.take(built.inherited);
   for (const auto& [output, whom] : built.outputs) served[output] = whom;
   for (const Sample& sample : pending->samples) {
     parts.finality.count(sample);

@@ -35,7 +35,7 @@ struct Pending {
   std::vector<Sample> samples;  // of this tick
   /// All that the live cells ever emitted, for outputs that are new on this stream; none: there was none
   /// such.
-  std::optional<std::vector<Sample>> emitted;
+  std::optional<EmittedCells> emitted;
   Time served_from{};  // the first bucket of which `emitted` is everything
   std::uint64_t gaps = 0;
   StreamStatus status;
@@ -63,6 +63,7 @@ struct Built {
   std::map<std::string, std::uint64_t> rows_by_sink;
   std::map<std::string, std::uint64_t> samples_by_job;
   std::map<std::string, Served> outputs;  // served from now on
+  std::vector<std::pair<Inheritance::Point, engine::Value>> inherited;
 };
 
 /// What a flush would leave, made beside the engine that is in force: a commit may fail.
@@ -115,7 +116,7 @@ struct StreamRunner::Impl {
   Built build(const Stream& of) const;
   void publish(const Built& built, const Committed& committed);
   LedgerBlock block_of(const Job& job) const;  // without samples
-  void append(Built& built, const Job& job, std::vector<Sample> samples, bool all) const;
+  void append(Built& built, const Job& job, EmittedCells samples) const;
   asio::awaitable<void> commit();
   asio::awaitable<void> poll();
   asio::awaitable<void> fetch_again(Polled* polled, std::shared_ptr<fetchers::Fetcher> source,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+
 #include <xxhash.h>
 
 #include "engine/model/bytes.hpp"
@@ -85,23 +86,26 @@ void read_engine(StreamStatus& status, const engine::Engine& engine) {
   status.final_bucket = final_bucket_of(engine, status.final_bucket);
 }
 
-std::vector<Sample> emitted_samples(const engine::Engine& engine, Time now) {
-  std::vector<Sample> samples;
+EmittedCells emitted_cells(const engine::Engine& engine, Time now) {
+  EmittedCells emitted;
   // What went out past the frontier did so by ttl, and is not called settled for a newcomer.
   const Time reached = std::min(now, engine.frontier().value_or(now));
   for (const CellView& cell : engine.cells()) {
     if (cell.emitted) {
       const bool ended = cell.bucket + engine.options().granularity <= reached;
-      samples.push_back({.series = cell.number,
-                         .bucket = cell.bucket,
-                         .value = *cell.emitted,
-                         .revision = cell.revision,
-                         .reason = ended ? engine::Reason::settled : engine::Reason::ttl,
-                         .age = now - (cell.bucket + engine.options().granularity),
-                         .evidence_polls = 0});
+      emitted.samples.push_back({.series = cell.number,
+                                 .bucket = cell.bucket,
+                                 .value = *cell.emitted,
+                                 .revision = cell.revision,
+                                 .reason = ended ? engine::Reason::settled : engine::Reason::ttl,
+                                 .age = now - (cell.bucket + engine.options().granularity),
+                                 .evidence_polls = 0});
+      if (!cell.quiet) {
+        emitted.changing.emplace(cell.bucket, cell.number);
+      }
     }
   }
-  return samples;
+  return emitted;
 }
 
 }  // namespace settle::runner

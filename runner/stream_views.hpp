@@ -15,6 +15,7 @@
 #include "engine/model/value.hpp"
 #include "engine/stabilizer/engine.hpp"
 #include "engine/stabilizer/sample.hpp"
+#include "runner/inheritance.hpp"
 #include "runner/job.hpp"
 
 namespace settle::runner {
@@ -53,7 +54,11 @@ struct StreamStatus {
 /// Everything in `status` that the engine knows.
 void read_engine(StreamStatus& status, const engine::Engine& engine);
 /// What the live cells emitted last, as if it had just settled: for an output that is new on the stream.
-[[nodiscard]] std::vector<engine::Sample> emitted_samples(const engine::Engine& engine, engine::Time now);
+struct EmittedCells {
+  std::vector<engine::Sample> samples;
+  CellSet changing;  // where another value was seen since, and is not final yet
+};
+[[nodiscard]] EmittedCells emitted_cells(const engine::Engine& engine, engine::Time now);
 
 /// Two jobs of a stream with the same text give the sinks the same samples: what one delivered, the other
 /// need not repeat. 16 bytes.

@@ -117,9 +117,10 @@ void Engine::State::decide_cells(Bucket& bucket, Entry& entry) {
   if (entry.unquiet == 0) return;
   const bool splits = learning && learning->learner.splits();
   std::vector<Judge> judges;  // by group
-  for (std::uint8_t group = 0; group < (splits ? kBands : 1); ++group) {
+  const std::size_t groups = splits ? kBands : 1;
+  for (std::size_t group = 0; group < groups; ++group) {
     judges.emplace_back(options.finality, entry.moving,
-                        learning ? learning->learner.demand(group) : Demand{});
+                        learning ? learning->learner.demand(static_cast<std::uint8_t>(group)) : Demand{});
   }
   const std::uint32_t polls_most = entry.polls - entry.oldest_change;
   if (std::none_of(judges.begin(), judges.end(), [&](Judge& one) { return one.is_final(polls_most); }))

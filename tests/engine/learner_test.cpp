@@ -156,7 +156,8 @@ TEST(Learner, NoticesAJumpInEightWindows) {
     for (int window = 0; window < 1200; ++window) {
       learner.note_life(kWatch);
       learner.learn({{.band = 0, .score = static_cast<Score>(100 + dice.below(100))}});
-      ASSERT_EQ(learner.windows(), std::min<std::size_t>(window + 1, 1000)) << "nothing changed";
+      ASSERT_EQ(learner.windows(), std::min(static_cast<std::size_t>(window) + 1, std::size_t{1000}))
+          << "nothing changed";
     }
     for (int window = 0; window < 8; ++window) {
       learner.learn({{.band = 0, .score = static_cast<Score>(300 + dice.below(300))}});

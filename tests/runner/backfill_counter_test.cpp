@@ -1,6 +1,7 @@
 // Counter output: what the fill of a gap brings comes into the totals once, whatever crashes. The sum of the
 // source's truth is what a total has to be.
 #include <algorithm>
+#include <map>
 
 #include <gtest/gtest.h>
 
@@ -11,11 +12,10 @@ namespace {
 
 const Time kFirst = kNoon - 10min;  // L of a job that is posted at noon
 
-std::string counter_job(const std::string& corrections) {
-  return job_json("a/b",
-                  R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:4","output":"counter",)"
-                  R"("corrections":")" +
-                      corrections + "\"");
+std::string counter_job(const std::string& corrections, const std::string& ttl = "10m") {
+  return job_json("a/b", R"(,"poll_interval":"30s","watch":"10m","ttl":")" + ttl +
+                             R"(","finality":"consecutive:4","output":"counter",)" + R"("corrections":")" +
+                             corrections + "\"");
 }
 
 /// The value of a bucket as it is seen at this moment.
@@ -245,23 +245,25 @@ TEST(CounterGaps, CountWhatWasLastObservedWhereTheSourceHasItNoMore) {
   }));
 }
 
-/// One scope fails; in the other a cell never comes to rest, so that its neighbours seal and it does not.
+/// One scope fails; in the other a cell never comes to rest, so that its neighbours seal and it does not. The
+/// polls meet each bucket at another age.
 TEST(CounterGaps, CountNothingTwiceOfAScopeThatWasAnsweredBesideOneThatWasNot) {
   bool down = false;
   const std::string moving = "requests_total{moves=\"always\"}";
   const std::string other = "requests_total{zone=\"b\"}";
-  const Shown flapping = [](Time bucket, Time now) {
-    const bool high = now < kNoon + 2h && engine::epoch_ms(now) / 30'000 % 2 == 0;
-    return std::optional{truth(bucket) + (high ? 1u : 0u)};
+  std::map<Time, unsigned> shown;
+  const Shown growing = [&shown](Time bucket, Time now) {
+    const unsigned more = now < kNoon + 2h ? shown[bucket]++ : 0;
+    return std::optional{truth(bucket) + more};
   };
   World world{[&](const fetchers::FetchRequest& request) {
                 fetchers::FetchResult result = down ? testing::unreachable("b") : fetchers::FetchResult{};
                 say("a", kSeries, request, as_it_is, result);
-                say("a", moving, request, flapping, result);
+                say("a", moving, request, growing, result);
                 if (!down) say("b", other, request, as_it_is, result);
                 return result;
               },
-              counter_job("repush")};
+              counter_job("repush", "8m")};
   world.rig.pass(12min, 5s);
   down = true;
   world.rig.pass(90min, 5s);

@@ -27,9 +27,8 @@ TEST(Newcomer, ThatComesBackGetsWhatWentOutWhileItWasAway) {
   expect_once(world.rig, kNoon - 7min, kNoon + 29min, "other");
 }
 
-// Open fault: when the stream's phase makes the first poll after the return see a revision that is not final
-// yet, the value from before the absence goes out once more as a correction, and then the right one.
-TEST(Newcomer, DISABLED_ThatComesBackSendsNothingAgainThatAnotherSentUnderItsOutput) {
+// The first poll after the return may see a revision that is not final yet, and that the sink has.
+TEST(Newcomer, ThatComesBackSendsNothingAgainThatAnotherSentUnderItsOutput) {
   const std::string between =
       job_json("a/b", R"(,"poll_interval":"30s","watch":"12m","finality":"fixed:1m")");
   // Every value is revised once, long after it was final.
