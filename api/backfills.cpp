@@ -40,7 +40,8 @@ void write_backfill(JsonWriter& out, const BackfillStatus& status) {
   out.flag("force", status.request.force);
   out.key("buckets").begin_object().member("total", status.buckets_total);
   out.member("done", status.buckets_done).member("impossible", status.buckets_impossible).end_object();
-  out.member("samples", status.samples).member("errors", status.errors);
+  out.member("samples", status.samples).member("held_back", status.held_back);
+  out.member("errors", status.errors);
   out.text_or_null("last_error", status.last_error).member("last_error_at", status.last_error_at);
   out.member("created_at", status.created_at).member("finished_at", status.finished_at);
   write_number_or_null(out, "samples_per_second", status.samples_per_second);

@@ -44,6 +44,7 @@ struct BackfillStatus {
   std::uint64_t buckets_done = 0;        // answered, impossible, or done by someone else before
   std::uint64_t buckets_impossible = 0;  // of them: the source has them no more
   std::uint64_t samples = 0;             // emitted
+  std::uint64_t held_back = 0;           // differences that the corrections policy keeps from the sinks
   std::uint64_t errors = 0;              // attempts that failed
   std::string last_error;                // "" : none; while `waiting`: what it waits for
   std::optional<engine::Time> last_error_at;

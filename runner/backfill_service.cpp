@@ -226,6 +226,7 @@ BackfillStatus BackfillLane::Impl::status(const BackfillItem& item) const {
   out.buckets_total = record.buckets_total;
   out.buckets_impossible = record.buckets_impossible;
   out.samples = record.samples;
+  out.held_back = record.held_back;
   out.errors = record.errors;
   out.last_error = record.last_error;
   out.last_error_at = record.last_error_at;

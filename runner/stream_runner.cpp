@@ -345,14 +345,15 @@ asio::awaitable<void> StreamRunner::Impl::poll() {
 }
 
 /// One sealed bucket, when the engine wants to see what became of it. That the source has it no more, or does
-/// not answer, is no error of the tick.
+/// not answer, is no error of the tick; it is asked again after twice as long each time.
 asio::awaitable<void> StreamRunner::Impl::fetch_again(Polled* polled,
                                                       std::shared_ptr<fetchers::Fetcher> source,
                                                       engine::Selector selector) {
   const Time now = polled->at.source;
   const engine::Duration granularity = engine.options().granularity;
   polled->again = polled->fetched.answer.scopes.empty() ? std::nullopt : engine.recheck_due(now);
-  if (!polled->again) {
+  if (!polled->again || now < again_from) {
+    polled->again.reset();
     co_return;
   }
   fetchers::FetchRequest request{.range = {.from = *polled->again, .to = *polled->again + granularity},
@@ -362,6 +363,13 @@ asio::awaitable<void> StreamRunner::Impl::fetch_again(Polled* polled,
                                  .timeout = kFetchMax};
   fetchers::FetchResult fetched = co_await source->fetch(std::move(request));
   polled->again_answer = std::move(fetched.answer);
+  if (polled->again_answer.scopes.empty()) {
+    again_from = now + std::min<engine::Duration>(granularity * (1 << std::min(again_failures, 20)),
+                                                  engine.options().watch);
+    ++again_failures;
+  } else {
+    again_failures = 0;
+  }
 }
 
 StreamRunner::StreamRunner(Parts parts, std::shared_ptr<fetchers::Fetcher> fetcher, std::string tenant,

@@ -96,6 +96,8 @@ struct StreamRunner::Impl {
   Inheritance inherited = {};
   bool inheritance_unread = false;
   std::optional<Pending> pending;
+  Time again_from{};  // no sealed bucket is read again before
+  int again_failures = 0;
   std::optional<Time> ends_known_until = {};  // as of EndedSeries; none too while no sink takes markers
   Turns turns = {};                           // whoever has one has the engine, the log and what is pending
 

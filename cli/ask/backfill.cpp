@@ -48,6 +48,7 @@ engine::Result<BackfillView> read_view(const json::value& value) {
   view.done = member_count(buckets->get_object(), "done");
   view.impossible = member_count(buckets->get_object(), "impossible");
   view.samples = member_count(object, "samples");
+  view.held_back = member_count(object, "held_back");
   view.errors = member_count(object, "errors");
   view.last_error = member_text(object, "last_error");
   const json::value* speed = object.if_contains("samples_per_second");

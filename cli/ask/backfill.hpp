@@ -46,6 +46,7 @@ struct BackfillView {
   std::uint64_t done = 0;
   std::uint64_t impossible = 0;
   std::uint64_t samples = 0;
+  std::uint64_t held_back = 0;
   std::uint64_t errors = 0;
   std::string last_error{};
   std::optional<double> samples_per_second{};

@@ -45,6 +45,7 @@ std::string details(const BackfillView& backfill) {
                      std::to_string(percent(backfill)) + " %";
   if (backfill.impossible > 0) text += ", " + std::to_string(backfill.impossible) + " impossible";
   text += "), " + std::to_string(backfill.samples) + " samples";
+  if (backfill.held_back > 0) text += ", " + std::to_string(backfill.held_back) + " held back";
   if (!is_over(backfill.state)) {
     if (backfill.samples_per_second) text += ", " + rate_text(*backfill.samples_per_second);
     if (backfill.eta_seconds) {

@@ -37,7 +37,7 @@ TEST_F(BackfillsApi, AddsARangeAndSaysWhereItIs) {
   EXPECT_EQ(boost::json::value(added), boost::json::parse(R"({"id":"bf3","job_id":"id2","state":"queued",
       "start":"2026-06-26T11:00:00Z","end":"2026-06-26T12:00:00Z","end_effective":"2026-06-26T12:00:00Z",
       "chunk":null,"rate":null,"force":false,"buckets":{"total":60,"done":0,"impossible":0},
-      "samples":0,"errors":0,"last_error":null,"last_error_at":null,"created_at":"2026-06-26T13:57:01Z",
+      "samples":0,"held_back":0,"errors":0,"last_error":null,"last_error_at":null,"created_at":"2026-06-26T13:57:01Z",
       "finished_at":null,"samples_per_second":null,"eta_seconds":null})"));
 }
 
@@ -51,6 +51,7 @@ TEST_F(BackfillsApi, ShowsHowItGoes) {
   status.buckets_done = 7;
   status.buckets_impossible = 2;
   status.samples = 18'446'744'073'709'551'615U;
+  status.held_back = 7;
   status.errors = 3;
   status.last_error = "the source does not answer";
   status.last_error_at = kStart + engine::Duration{5};
@@ -61,7 +62,7 @@ TEST_F(BackfillsApi, ShowsHowItGoes) {
   EXPECT_EQ(boost::json::value(shown), boost::json::parse(R"({"id":"bf3","job_id":"id2","state":"waiting",
       "start":"2026-06-26T11:00:00Z","end":"2026-06-26T13:57:00Z","end_effective":"2026-06-26T13:27:00Z",
       "chunk":"5m","rate":1.5,"force":true,"buckets":{"total":147,"done":7,"impossible":2},
-      "samples":18446744073709551615,"errors":3,"last_error":"the source does not answer",
+      "samples":18446744073709551615,"held_back":7,"errors":3,"last_error":"the source does not answer",
       "last_error_at":"2026-06-26T11:00:00.005Z","created_at":"2026-06-26T13:57:01Z",
       "finished_at":"2026-06-26T11:00:00Z","samples_per_second":0.5,"eta_seconds":2})"));
 }

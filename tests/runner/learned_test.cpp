@@ -79,5 +79,20 @@ TEST(LearnedJob, ReadsSealedBucketsAgainOneInATickAndNoFailureOfThatIsTheTicks) 
   EXPECT_EQ(status.finality.learned.rechecked_wrong, 0U);
 }
 
+TEST(LearnedJob, AsksASourceThatHasOldBucketsNoMoreSeldomerAndSeldomer) {
+  std::size_t again = 0;
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
+                  if (request.range.to > request.now - 15min) return growing(request);
+                  ++again;
+                  return testing::unreachable("source");
+                }};
+  rig.start();
+  ASSERT_TRUE(rig.post(job_json("a/b", R"(,"poll_interval":"30s","watch":"10m")")));
+  rig.pass(2h, 10s);
+  // The first bucket is due after some 20 minutes; then 1, 2, 4, 8, 10, 10 … minutes lie between.
+  EXPECT_GE(again, 8U);
+  EXPECT_LE(again, 16U);
+}
+
 }  // namespace
 }  // namespace settle::runner

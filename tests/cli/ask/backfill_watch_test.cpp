@@ -15,7 +15,8 @@ using ::testing::HasSubstr;
 std::string body(const std::string& state, int done, const std::string& error = "") {
   return R"({"id":"b","job_id":"j","state":")" + state + R"(","buckets":{"total":100,"done":)" +
          std::to_string(done) + R"(,"impossible":0},"samples":)" + std::to_string(done * 2) +
-         R"(,"errors":0,"last_error":)" + (error.empty() ? "null" : "\"" + error + "\"") + "}";
+         R"(,"held_back":)" + std::to_string(done / 100) + R"(,"errors":0,"last_error":)" +
+         (error.empty() ? "null" : "\"" + error + "\"") + "}";
 }
 
 /// A daemon that says one thing after another; the last one for ever.
@@ -57,7 +58,7 @@ TEST(BackfillWatch, SaysOneLinePerChangeWithoutATerminal) {
             "running: 0 of 100 buckets (0 %), 0 samples\n"
             "waiting: 2 of 100 buckets (2 %), 4 samples: the source does not answer\n"
             "running: 50 of 100 buckets (50 %), 100 samples\n"
-            "done: 100 of 100 buckets (100 %), 200 samples\n");
+            "done: 100 of 100 buckets (100 %), 200 samples, 1 held back\n");
   EXPECT_EQ(script.err.str(), "");
 }
 
@@ -72,7 +73,7 @@ TEST(BackfillWatch, SaysALineNowAndThenWhileBucketsGetDone) {
             "running: 10 of 100 buckets (10 %), 20 samples\n"
             "running: 20 of 100 buckets (20 %), 40 samples\n"
             "running: 24 of 100 buckets (24 %), 48 samples\n"
-            "done: 100 of 100 buckets (100 %), 200 samples\n");
+            "done: 100 of 100 buckets (100 %), 200 samples, 1 held back\n");
 }
 
 TEST(BackfillWatch, EndsWithWhatBecameOfIt) {
