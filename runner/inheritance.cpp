@@ -4,6 +4,7 @@
 
 #include "runner/keys.hpp"
 #include "runner/ledger.hpp"
+#include "runner/sent.hpp"
 #include "runner/series_names.hpp"
 
 namespace settle::runner {
@@ -34,10 +35,13 @@ void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, s
 void Inheritance::read(const ReadTransaction& view, const Job& job, Time from, std::uint64_t first_sequence,
                        Lane lane) {
   const JobSpec& spec = job.spec;
+  OutputBlocks blocks{job.tenant, spec};
   const auto visit = [&](std::string_view key, std::string_view bytes) {
+    if (!blocks.holds(key, bytes)) {
+      return true;
+    }
     const engine::Result<LedgerBlock> block = decode_block(bytes);
-    if (!block || block->tenant != job.tenant || block->record != spec.record ||
-        block->labels != spec.labels || !share_a_sink(block->sinks, spec.sinks)) {
+    if (!block || !share_a_sink(block->sinks, spec.sinks)) {
       return true;
     }
     const bool own = block->job_id == job.id;
