@@ -4,6 +4,8 @@
 #include <array>
 #include <filesystem>
 #include <optional>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include <boost/json/serialize.hpp>
@@ -19,53 +21,39 @@ using std::string_view_literals::operator""sv;
 
 constexpr std::array kSourceKinds{"trace"sv, "prometheus"sv};
 constexpr std::array kSinkKinds{"builtin"sv, "file"sv, "victoriametrics"sv, "remote_write"sv};
-// In the order of sinks::RemoteServer and sinks::Compression.
+// In the order of sinks::RemoteServer, sinks::Compression and engine::Liveness.
 constexpr std::array kRemoteServers{"auto"sv, "prometheus"sv, "victoriametrics"sv, "other"sv};
 constexpr std::array kCompressions{"auto"sv, "snappy"sv, "zstd"sv};
 constexpr std::array kLivenesses{"auto"sv, "frontier"sv, "movement"sv, "answers"sv};
 
+/// The keys of these tables, in their order.
+template <std::size_t... Sizes>
+constexpr auto joined(const std::array<std::string_view, Sizes>&... tables) {
+  std::array<std::string_view, (Sizes + ...)> all{};
+  auto end = all.begin();
+  ((end = std::copy(tables.begin(), tables.end(), end)), ...);
+  return all;
+}
+
 // One table for all kinds, so that a key of another kind is told from a mistyped one.
-constexpr std::array kSourceKeys{"kind"sv, "liveness"sv, "file"sv,    "url"sv, "headers"sv,
-                                 "auth"sv, "ca_file"sv,  "queries"sv, "lag"sv, "timeout"sv};
-constexpr std::array kTraceKeys{"kind"sv, "liveness"sv, "file"sv};
-constexpr std::array kPrometheusKeys{"kind"sv,    "liveness"sv, "url"sv, "headers"sv, "auth"sv,
-                                     "ca_file"sv, "queries"sv,  "lag"sv, "timeout"sv};
-constexpr std::array kSinkKeys{"kind"sv,
-                               "default"sv,
-                               "file"sv,
-                               "url"sv,
-                               "headers"sv,
-                               "auth"sv,
-                               "ca_file"sv,
-                               "timeout"sv,
-                               "external_labels"sv,
-                               "queue_rows_max"sv,
-                               "keep_acked"sv,
-                               "read_url"sv,
-                               "server"sv,
-                               "compression"sv,
-                               "stale_markers"sv,
-                               "out_of_order_window"sv};
-constexpr std::array kVictoriaMetricsKeys{"kind"sv,           "default"sv,   "url"sv,     "headers"sv,
-                                          "auth"sv,           "ca_file"sv,   "timeout"sv, "external_labels"sv,
-                                          "queue_rows_max"sv, "keep_acked"sv};
-constexpr std::array kRemoteWriteKeys{"kind"sv,
-                                      "default"sv,
-                                      "url"sv,
-                                      "headers"sv,
-                                      "auth"sv,
-                                      "ca_file"sv,
-                                      "timeout"sv,
-                                      "external_labels"sv,
-                                      "queue_rows_max"sv,
-                                      "keep_acked"sv,
-                                      "read_url"sv,
-                                      "server"sv,
-                                      "compression"sv,
-                                      "stale_markers"sv,
-                                      "out_of_order_window"sv};
+constexpr std::array kAnySourceKeys{"kind"sv, "liveness"sv};
+constexpr std::array kFileKeys{"file"sv};
+constexpr std::array kEndpointKeys{"url"sv, "headers"sv, "auth"sv, "ca_file"sv};
+constexpr std::array kQueryKeys{"queries"sv, "lag"sv, "timeout"sv};
+constexpr auto kTraceKeys = joined(kAnySourceKeys, kFileKeys);
+constexpr auto kPrometheusKeys = joined(kAnySourceKeys, kEndpointKeys, kQueryKeys);
+constexpr auto kSourceKeys = joined(kTraceKeys, kEndpointKeys, kQueryKeys);
+
 constexpr std::array kBuiltinKeys{"kind"sv, "default"sv};
-constexpr std::array kFileKeys{"kind"sv, "default"sv, "file"sv, "external_labels"sv, "queue_rows_max"sv};
+constexpr std::array kFileSinkKeys{"kind"sv, "default"sv, "file"sv, "external_labels"sv, "queue_rows_max"sv};
+constexpr auto kServerKeys =
+    joined(kEndpointKeys, std::array{"timeout"sv, "external_labels"sv, "queue_rows_max"sv, "keep_acked"sv});
+constexpr std::array kWriteKeys{"read_url"sv, "server"sv, "compression"sv, "stale_markers"sv,
+                                "out_of_order_window"sv};
+constexpr auto kVictoriaMetricsKeys = joined(kBuiltinKeys, kServerKeys);
+constexpr auto kRemoteWriteKeys = joined(kVictoriaMetricsKeys, kWriteKeys);
+constexpr auto kSinkKeys = joined(kBuiltinKeys, kFileKeys, kServerKeys, kWriteKeys);
+
 constexpr std::array kAuthKeys{"bearer_token_file"sv, "username"sv, "password_file"sv};
 // The fields of POST /api/v1/precompute/jobs: docs/jobs.md.
 constexpr std::array kJobKeys{"query"sv,      "granularity"sv,   "source"sv,      "sketch_type"sv,
@@ -79,6 +67,14 @@ constexpr KeyTable kSink{"sinks.<name>", kSinkKeys};
 constexpr KeyTable kSourceAuth{"sources.<name>.auth", kAuthKeys};
 constexpr KeyTable kSinkAuth{"sinks.<name>.auth", kAuthKeys};
 constexpr KeyTable kJob{"jobs[]", kJobKeys};
+
+/// The enumerator that stands where the key's word stands in `words`; the first, if it is not given.
+template <class Enum>
+Enum read_choice(const Section& section, std::string_view key, std::span<const std::string_view> words) {
+  const std::string word = section.one_of(key, words.front(), words);
+  const auto found = std::find(words.begin(), words.end(), word);
+  return static_cast<Enum>(found == words.end() ? 0 : found - words.begin());
+}
 
 std::string lower(std::string text) {
   for (char& c : text) {
@@ -206,10 +202,7 @@ SourceConfig read_source(const YamlEntry& entry, const std::string& folder, Prob
   SourceConfig source;
   source.name = entry.key;
   const Section section(&entry.value, kSource, problems);
-  const std::string liveness = section.one_of("liveness", "auto", kLivenesses);
-  for (std::size_t i = 0; i < kLivenesses.size(); ++i) {
-    if (liveness == kLivenesses[i]) source.liveness = static_cast<engine::Liveness>(i);
-  }
+  source.liveness = read_choice<engine::Liveness>(section, "liveness", kLivenesses);
   if (section.required_text("kind").empty()) return source;
   const std::string kind = section.one_of("kind", "", kSourceKinds);
   if (kind == "trace") {
@@ -260,14 +253,8 @@ void read_remote_write(const Section& section, SinkConfig& sink, Problems& probl
   if (!sink.read_url.empty())
     check_url(sink.read_url, sink.endpoint.auth, section.place("read_url"), problems);
   while (sink.read_url.ends_with('/')) sink.read_url.pop_back();
-  const std::string server = section.one_of("server", "auto", kRemoteServers);
-  for (std::size_t i = 0; i < kRemoteServers.size(); ++i) {
-    if (server == kRemoteServers[i]) sink.server = static_cast<sinks::RemoteServer>(i);
-  }
-  const std::string compression = section.one_of("compression", "auto", kCompressions);
-  for (std::size_t i = 0; i < kCompressions.size(); ++i) {
-    if (compression == kCompressions[i]) sink.compression = static_cast<sinks::Compression>(i);
-  }
+  sink.server = read_choice<sinks::RemoteServer>(section, "server", kRemoteServers);
+  sink.compression = read_choice<sinks::Compression>(section, "compression", kCompressions);
   sink.stale_markers = section.flag("stale_markers", false);
   sink.out_of_order_window = section.duration("out_of_order_window", sink.out_of_order_window, true);
 }
@@ -287,7 +274,7 @@ SinkConfig read_sink(const YamlEntry& entry, const std::string& folder, Problems
     if (sink.name != "builtin") problems.error(entry.place, "a sink of kind builtin is called \"builtin\"");
   } else if (kind == "file") {
     sink.kind = SinkKind::file;
-    check_kind_keys(entry.value, kSinkKeys, kFileKeys, kind, problems);
+    check_kind_keys(entry.value, kSinkKeys, kFileSinkKeys, kind, problems);
     sink.file = resolve_path(section.required_text("file"), folder);
   } else if (kind == "victoriametrics") {
     sink.kind = SinkKind::victoriametrics;

@@ -1,9 +1,6 @@
 #include "runner/stream_runner.hpp"
 
 #include <algorithm>
-#include <iterator>
-#include <set>
-#include <stdexcept>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -86,82 +83,6 @@ void StreamRunner::Impl::note_fetched(const fetchers::FetchResult& fetched) {
     spdlog::info("event=tick_recovered stream={}", stream_id);
   }
   status.last_error.clear();
-}
-
-/// For outputs that are new here, and for all of them after a restart while there is still something to leave
-/// out.
-void StreamRunner::Impl::inherit(const Stream& of, const Instant& at) {
-  const ReadTransaction view = parts.store.read();
-  const std::uint64_t first = sequence_reached(view, at.wall - 2 * engine.options().watch - kLedgerMarkEvery);
-  for (const Job* job : jobs(of)) {
-    if (inheritance_unread || is_new(*job)) {
-      inherited.read(view, *job, engine.live_from(), first);
-    }
-  }
-  inheritance_unread = false;
-}
-
-void StreamRunner::Impl::forget_inheritance(Pending& out) {
-  if (inherited.empty()) {
-    return;
-  }
-  inherited.forget_before(engine.live_from());
-  if (inherited.empty()) {
-    out.base.erase(Table::meta, inherits_key(tenant, stream_id));
-  }
-}
-
-void StreamRunner::Impl::look_for_ends(Time now, Pending& out) {
-  out.ended = find_ended(engine, ends_known_until, now);
-  if (out.ended.looked_until != ends_known_until) {
-    out.base.put(Table::meta, markers_key(tenant, stream_id),
-                 key_u64(static_cast<std::uint64_t>(engine::epoch_ms(*out.ended.looked_until))));
-  }
-}
-
-/// Runs in the pool: nobody else touches the engine or the log meanwhile.
-Pending StreamRunner::Impl::digest(const Polled& polled, bool with_emitted, bool with_ends) {
-  const fetchers::FetchResult& fetched = polled.fetched;
-  const Time now = polled.at.source;
-  Pending out;
-  forget_inheritance(out);  // before this tick moves the boundary: its own samples still need it
-  out.status = status;
-  const Time owned_from = engine.live_from();
-  if (polled.live.release_before) {
-    const std::vector<std::string> scopes = left_out(fetched);
-    give_up(*polled.live.release_before, now, out);
-    give_up_left_out(scopes, owned_from, now, out);
-  }
-  const Time from = engine.live_from();
-  const std::vector<std::string> scopes = left_out(fetched);
-  out.samples = engine.ingest(fetched.answer, now);
-  const std::vector<Sample> closed = engine.expire(now);
-  out.samples.insert(out.samples.end(), closed.begin(), closed.end());
-  give_up_left_out(scopes, from, now, out);
-  if (polled.again && !polled.again_answer.scopes.empty()) {
-    engine.recheck(polled.again_answer, now);
-  }
-  if (with_emitted) {
-    out.emitted = emitted_cells(engine, now);
-    out.served_from = engine.live_from();
-    if (served.empty()) {  // nothing went out before: what was given up or sealed at once counts, too
-      std::vector<Sample> sealed;
-      std::copy_if(out.samples.begin(), out.samples.end(), std::back_inserter(sealed),
-                   [&out](const Sample& sample) { return sample.bucket < out.served_from; });
-      std::vector<Sample>& newest = out.emitted->samples;
-      newest.insert(newest.begin(), sealed.begin(), sealed.end());
-      out.served_from = owned_from;
-    }
-  }
-  if (with_ends) {
-    look_for_ends(now, out);
-  }
-  read_engine(out.status, engine);
-  const engine::Result<std::size_t> drained = log.drain(parts.store, engine, polled.at.wall, out.base);
-  if (!drained) {
-    throw std::runtime_error("the stream's log is damaged: " + drained.error().detail);
-  }
-  return out;
 }
 
 LedgerBlock StreamRunner::Impl::block_of(const Job& job) const {

@@ -111,10 +111,6 @@ struct StreamRunner::Impl {
   engine::LivePlan plan(const Stream& of, Time now) const;
   void note_error(std::string what);
   void note_fetched(const fetchers::FetchResult& fetched);
-  Pending digest(const Polled& polled, bool with_emitted, bool with_ends);
-  void inherit(const Stream& of, const Instant& now);
-  void forget_inheritance(Pending& out);
-  void look_for_ends(Time now, Pending& out);
   Built build(const Stream& of) const;
   void publish(const Built& built, const Committed& committed);
   LedgerBlock block_of(const Job& job) const;  // without samples
@@ -123,6 +119,12 @@ struct StreamRunner::Impl {
   asio::awaitable<void> poll();
   asio::awaitable<void> fetch_again(Polled* polled, std::shared_ptr<fetchers::Fetcher> source,
                                     engine::Selector selector);
+
+  // stream_digest.cpp
+  void inherit(const Stream& of, const Instant& now);
+  void forget_inheritance(Pending& out);
+  void look_for_ends(Time now, Pending& out);
+  Pending digest(const Polled& polled, bool with_emitted, bool with_ends);
 
   // stream_gaps.cpp
   void give_up(Time before, Time now, Pending& pending);
