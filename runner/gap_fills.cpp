@@ -64,6 +64,27 @@ GapEntry cut_off(GapEntry& entry, TimeRange range) {
   return part;
 }
 
+/// True: the next attempt, at once, asks for less: what the source answered, or half of what it cut off.
+bool shorten(GapItem& item, TimeRange range, engine::Duration granularity,
+             const std::vector<Unanswered>& missing) {
+  Ranges answered{range};
+  for (const Unanswered& one : missing) {
+    answered.remove(one.buckets);
+  }
+  if (!answered.empty() && answered.list().front().from == range.from) {
+    item.longest = answered.list().front().to - range.from;
+    return true;
+  }
+  const bool truncated = std::any_of(missing.begin(), missing.end(), [](const Unanswered& one) {
+    return one.why == Unanswered::Why::truncated;
+  });
+  const auto half = truncated ? engine::halve_chunk(range.to - range.from, granularity) : std::nullopt;
+  if (half) {
+    item.longest = *half;
+  }
+  return half.has_value();
+}
+
 }  // namespace
 
 std::vector<FillTarget> BackfillLane::Impl::targets_of(const GapEntry& entry, const Stream& stream,
@@ -151,20 +172,7 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
     co_await close_part(of, key, std::move(entry), std::move(done), std::move(closed));
     co_return;
   }
-  Ranges answered{range};
-  for (const Unanswered& one : missing) {
-    answered.remove(one.buckets);
-  }
-  const bool prefix = !answered.empty() && answered.list().front().from == range.from;
-  const bool truncated = std::any_of(missing.begin(), missing.end(), [](const Unanswered& one) {
-    return one.why == Unanswered::Why::truncated;
-  });
-  if (prefix) {
-    item.longest = answered.list().front().to - range.from;
-    co_return;  // at once, so far as it answers
-  }
-  if (const auto half = truncated ? engine::halve_chunk(range.to - range.from, granularity) : std::nullopt) {
-    item.longest = *half;
+  if (shorten(item, range, granularity, missing)) {
     co_return;
   }
   Unanswered first = std::move(missing.front());
