@@ -126,10 +126,12 @@ BackfillLane::Impl::Asked BackfillLane::Impl::ask_chunk(BackfillItem& item, cons
 }
 
 /// The live lane began to serve the job only now: what was sealed in between is the backfill's.
-void BackfillLane::Impl::widen(BackfillItem& item, Time served) const {
+void BackfillLane::Impl::widen(BackfillItem& item, Time served, engine::Duration granularity) const {
   BackfillRecord& record = item.record;
   const Time end = std::max(record.end_effective, std::min(record.request.range.to, served));
-  record.todo.add({record.end_effective, end});
+  const TimeRange more{record.end_effective, end};
+  record.todo.add(more);
+  record.buckets_total += Ranges{more}.count(granularity);
   record.end_effective = end;
   record.served = true;
 }
@@ -207,7 +209,7 @@ asio::awaitable<void> BackfillLane::Impl::step(BackfillId id) {
     co_return;
   }
   if (!item.record.served) {
-    widen(item, *served);
+    widen(item, *served, job->spec.engine.granularity);
   }
   if (item.record.todo.empty()) {
     co_await finish(id, BackfillState::done, {});

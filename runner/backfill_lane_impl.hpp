@@ -123,7 +123,7 @@ struct BackfillLane::Impl {
   boost::asio::awaitable<void> finish(BackfillId id, BackfillState state, std::string why);
   [[nodiscard]] Asked ask(const Stream& stream, engine::TimeRange range) const;
   [[nodiscard]] Asked ask_chunk(BackfillItem& item, const Job& job, const Stream& stream);
-  void widen(BackfillItem& item, engine::Time served) const;
+  void widen(BackfillItem& item, engine::Time served, engine::Duration granularity) const;
   [[nodiscard]] bool accept(BackfillItem& item, const Verdict& verdict, engine::TimeRange range);
   boost::asio::awaitable<void> commit_chunk(BackfillId id, engine::TimeRange range, Verdict verdict,
                                             ChunkDone done);

@@ -139,7 +139,9 @@ asio::awaitable<Outcome<AddedBackfill>> BackfillLane::Impl::add(std::string tena
   if (live == nullptr) {
     co_return unavailable("the job's stream does not run");
   }
-  if (auto refusal = refuse(*job, *request, live->live_from)) {
+  // Where the live lane begins for a job that it never served is seen with its first answer.
+  const Time now = engine::floor_to(parts.clocks.source_now(), job->spec.engine.granularity);
+  if (auto refusal = refuse(*job, *request, served_from(*job) ? live->live_from : now)) {
     co_return *std::move(refusal);
   }
   for (const auto& [id, item] : backfills) {

@@ -30,6 +30,11 @@ ClosedHistory::Scope judge_scope(const ScopeAnswer& answer, TimeRange range, Dur
   scope.truncated = answer.completeness != Completeness::complete;
   if (scope.truncated) return scope;
   if (answer.frontier) scope.reached = std::min(now, *answer.frontier);
+  // A source forgets what is old: what it does not cover at the end of the range is yet to come. The clock
+  // may be ahead.
+  if (answer.covered.to >= range.from && answer.covered.to < range.to) {
+    scope.reached = std::min(scope.reached, answer.covered.to);
+  }
   scope.answered.add(whole_buckets(answer.covered, granularity));
   scope.answered.keep({range.from, std::min(range.to, floor_to(scope.reached, granularity))});
   return scope;

@@ -34,7 +34,7 @@ struct ClosedHistory {
     std::string name;
     /// Buckets of the range that are answered for good: completely, ended, not past the frontier.
     Ranges answered;
-    Time reached;  // min(now, frontier): no bucket that ends later is taken
+    Time reached;  // min(now, frontier, end of what is covered): no bucket that ends later is taken
     bool truncated = false;
   };
   TimeRange range;

@@ -166,6 +166,21 @@ TEST(ClosedHistory, TakesNothingPastTheFrontierNorFromATruncatedAnswer) {
   EXPECT_EQ(whole, (std::vector<Time>{minute(1), minute(2), minute(3)}));
 }
 
+// A clock that is ahead asks for what is yet to come: that is not lost.
+TEST(ClosedHistory, WaitsForWhatTheSourceDoesNotCoverYet) {
+  Answer answer;
+  ScopeAnswer& part = answer.scopes.emplace_back();
+  part.scope = "behind";
+  const TimeRange range{minute(1), minute(4)};
+  for (const int end : {1, 2, 4}) {
+    part.covered = {minute(1), minute(end)};
+    const ClosedHistory closed = close_history({}, answer, range, minute(100));
+    EXPECT_EQ(closed.scopes.at(0).reached, end < 4 ? minute(end) : minute(100));
+  }
+  part.covered = {minute(3), minute(4)};  // what it has forgotten does not come
+  EXPECT_EQ(close_history({}, answer, range, minute(100)).scopes.at(0).reached, minute(100));
+}
+
 /// One point by itself, as the rules say it.
 std::optional<Sample> expected_sample(const std::optional<Value>& value, const KnownPoint* known,
                                       const FillOrder& order, std::uint64_t& held) {

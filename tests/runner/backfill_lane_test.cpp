@@ -233,6 +233,24 @@ TEST(Backfill, GivesAJobThatJoinedLaterWhatWasBeforeIt) {
   expect_once(world.rig, kNoon - 1h, kNoon + 30min, "other");
 }
 
+// The stream stands where it rested until its first answer: then the live lane gives up what is too old for
+// it, or seals it at once.
+TEST(Backfill, GivesAJobOnARestedStreamWhatIsTooOldForTheLiveLane) {
+  for (const auto rest : {15min, 60min}) {
+    SCOPED_TRACE(rest.count());
+    World world;
+    ASSERT_TRUE(world.rig.remove(world.id));
+    world.rig.pass(rest, 30s);
+    const auto other = world.rig.post(
+        job_json("c", R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:4","record":"other")"));
+    ASSERT_TRUE(other);
+    const auto added = world.rig.backfill(other->job.id, range_json(kNoon, kNoon + rest));
+    ASSERT_TRUE(added) << added.refusal().detail;
+    world.rig.pass(12min, 5s);
+    expect_once(world.rig, kNoon, kNoon + rest + 5min, "other");
+  }
+}
+
 TEST(Backfill, StopsAtValidUntil) {
   World world{
       settled,
