@@ -21,6 +21,8 @@ std::string fault_name(SourceFault::Kind kind) {
       return "fails for";
     case SourceFault::Kind::truncated:
       return "truncates";
+    case SourceFault::Kind::old_fails:
+      return "fails to read what is old of";
     case SourceFault::Kind::late:
       return "answers late";
     case SourceFault::Kind::repeats:

@@ -36,6 +36,7 @@ class Maker {
     add_happenings();
     if (random_.percent(30)) add_replacement();
     add_backfills();
+    add_clock_steps();
     std::stable_sort(out_.happenings.begin(), out_.happenings.end(),
                      [](const Happening& a, const Happening& b) { return a.at < b.at; });
     Duration longest{};
@@ -108,6 +109,15 @@ class Maker {
       one.delay = random_.between(milliseconds{100}, milliseconds{seconds{25}});
       source.faults.push_back(std::move(one));
     }
+    Random random{source.seed, "old"};
+    for (const std::string& scope : source.scopes) {
+      if (!random.percent(25)) continue;
+      const engine::Time from = out_.start + random.between(Duration::zero(), out_.busy);
+      source.faults.push_back({.kind = Kind::old_fails,
+                               .when = {from, from + kGranularity * random.between(10, 50)},
+                               .scope = scope,
+                               .delay = {}});
+    }
     for (auto stalls = random_.below(3); stalls > 0; --stalls)
       source.stalls.push_back(window(buckets(1, 12)));
     std::sort(source.stalls.begin(), source.stalls.end());
@@ -132,6 +142,7 @@ class Maker {
       one.delayed = static_cast<unsigned>(random_.below(10));
       one.blind = static_cast<unsigned>(random_.below(40));
     }
+    one.stale_markers = Random{one.seed, "markers"}.percent(30);
     out_.servers.push_back(std::move(one));
   }
 
@@ -155,7 +166,9 @@ class Maker {
                                    [](const SeriesSpec& series) { return series.whole; });
     one.counter = whole && random_.percent(30);
     Random random{seed_ + out_.streams.size(), "learned"};
-    if (!one.counter && random.percent(15)) one.finality = "learned";
+    if (!one.counter && random.percent(20)) one.finality = "learned";
+    if (one.finality == "learned" && random.percent(40)) one.finality = "learned:0.05,tolerance=0.2";
+    one.ledger = !one.counter && random.percent(20);
     out_.streams.push_back(std::move(one));
   }
 
@@ -167,6 +180,7 @@ class Maker {
     one.record = "out" + std::to_string(number);
     one.stamp_end = random_.percent(30);
     bool can_repush = true;
+    bool can_grow = true;
     for (std::size_t i = 0; i < out_.servers.size(); ++i) {
       if (one.servers.empty() ? i + 1 < out_.servers.size() && random_.percent(40) : random_.percent(60))
         continue;
@@ -174,12 +188,16 @@ class Maker {
       const bool overwrites = overwrite == Overwrite::last_wins || overwrite == Overwrite::append_log;
       one.servers.push_back(i);
       can_repush = can_repush && overwrites;
+      can_grow = can_grow && (overwrites || overwrite == Overwrite::max_wins);
     }
     // The first job of a stream says what its corrections are; the others share it only if theirs are the
     // same.
     if (number < out_.streams.size()) {
       stream.repush = can_repush && random_.percent(85);
-    } else if (stream.repush && !can_repush) {
+      Random random{seed_ + number, "growing"};
+      stream.growing = can_grow && !can_repush && !stream.counter && random.percent(70);
+      stream.repush = stream.repush || stream.growing;
+    } else if (stream.growing || (stream.repush && !can_repush)) {
       one.servers = out_.jobs[one.stream].servers;
     }
     one.json = json(stream, one);
@@ -202,7 +220,10 @@ class Maker {
     out_.streams.push_back(stream);
     job.json = json(stream, job);
     out_.jobs.push_back(std::move(job));
-    add(Happening::Kind::replace, moment(), {}, out_.jobs.size() - 1);
+    const Duration at = moment();
+    add(Happening::Kind::replace, at, {}, out_.jobs.size() - 1);
+    Random random{seed_, "returns"};  // and perhaps back
+    if (random.percent(40)) add(Happening::Kind::replace, random.between(at, out_.busy), {}, old);
   }
 
   [[nodiscard]] std::string json(const StreamSpec& stream, const JobPlan& job) const {
@@ -219,7 +240,8 @@ class Maker {
     text += field("poll_interval", format_duration(stream.poll)) + field("finality", stream.finality);
     text += field("output", stream.counter ? "counter" : "gauge");
     text += field("timestamp", job.stamp_end ? "end" : "start");
-    text += field("corrections", stream.repush ? "repush" : "hold");
+    text += field("corrections", stream.ledger ? "ledger" : stream.repush ? "repush" : "hold");
+    if (stream.growing) text += field("values", "growing");
     if (stream.zero)
       text += field("absent", "zero") + field("absent_for", format_duration(stream.absent_for));
     text += ",\"sinks\":[";
@@ -284,6 +306,17 @@ class Maker {
       for (auto kills = random_.below(3); kills > 0; --kills) {
         add(Kind::kill_server, moment(), random_.between(Duration{100}, buckets(1, 6)), i);
       }
+    }
+  }
+
+  /// The machine's clock is wrong by hours for a while.
+  void add_clock_steps() {
+    Random random{seed_, "clock steps"};
+    for (auto left = random.percent(6) ? 1 + random.below(2) : 0; left > 0; --left) {
+      const milliseconds most = std::chrono::hours{3};
+      const Duration at = random.between(Duration::zero(), out_.busy);
+      add(Happening::Kind::skew, at, random.between(-most, most));
+      add(Happening::Kind::skew, at + kGranularity * random.between(0, 40), Duration::zero());
     }
   }
 

@@ -24,6 +24,8 @@ struct StreamSpec {
   engine::Duration absent_for{};
   bool counter = false;
   bool repush = true;
+  bool ledger = false;   // instead
+  bool growing = false;  // repush, also where the larger of two values stays
 };
 
 struct JobPlan {

@@ -161,6 +161,7 @@ class Server::SimSink final : public sinks::Sink {
     can.overwrite = server_.overwrite_;
     can.batch_rows_max = server_.spec_.batch_rows_max;
     can.can_read_back = true;
+    can.takes_stale_markers = server_.spec_.stale_markers;
     can.durable_when_acknowledged = server_.spec_.durable;
     return can;
   }

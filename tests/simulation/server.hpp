@@ -24,8 +24,9 @@ struct ServerSpec {
   sinks::Overwrite overwrite = sinks::Overwrite::last_wins;
   bool durable = true;  // when acknowledged; else a kill takes the rows of the last seconds
   std::size_t batch_rows_max = 1'000;
-  unsigned poison = 0;   // per mille of the (series, timestamp)s are refused by the server
-  unsigned invalid = 0;  // per mille are refused before they are sent
+  bool stale_markers = false;  // is told where series end
+  unsigned poison = 0;         // per mille of the (series, timestamp)s are refused by the server
+  unsigned invalid = 0;        // per mille are refused before they are sent
   engine::Duration latency{};
   // Percent of the pushes, until all is calm:
   unsigned busy = 0;     // 429, 503: nothing applied

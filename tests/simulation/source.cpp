@@ -21,6 +21,11 @@ Value make_value(Random& random, const SeriesSpec& series, std::optional<Value> 
   return Value::count(before->as_count() + 1 + random.below(size));
 }
 
+/// The live lane never asks so.
+bool is_old(const fetchers::FetchRequest& request) {
+  return request.range.to + 2 * request.granularity <= request.now;
+}
+
 }  // namespace
 
 Source::Source(SourceSpec spec, const WorldTime& world, Journal& journal)
@@ -88,11 +93,12 @@ const SourceFault* Source::fault(SourceFault::Kind kind, const std::string& scop
   return nullptr;
 }
 
-std::vector<std::string> Source::failed_scopes() const {
+std::vector<std::string> Source::failed_scopes(const fetchers::FetchRequest& request) const {
   if (fault(SourceFault::Kind::unreachable) != nullptr) return spec_.scopes;
   std::vector<std::string> failed;
   for (const std::string& scope : spec_.scopes) {
-    if (fault(SourceFault::Kind::scope_fails, scope) != nullptr) failed.push_back(scope);
+    const bool old_fails = is_old(request) && fault(SourceFault::Kind::old_fails, scope) != nullptr;
+    if (old_fails || fault(SourceFault::Kind::scope_fails, scope) != nullptr) failed.push_back(scope);
   }
   return failed;
 }
@@ -107,7 +113,7 @@ Told Source::answer(const fetchers::FetchRequest& request, Time taken) {
     covered.from = std::max(covered.from, engine::ceil_to(taken - *spec_.keeps, spec_.granularity));
   }
   if (covered.empty()) covered.to = covered.from;
-  const std::vector<std::string> failed = failed_scopes();
+  const std::vector<std::string> failed = failed_scopes(request);
   for (const std::string& name : spec_.scopes) {
     if (std::find(failed.begin(), failed.end(), name) != failed.end()) continue;
     Told::Scope scope{.name = name, .covered = covered, .complete = true, .frontier = {}, .rows = {}};
@@ -139,21 +145,24 @@ class Source::SimFetcher final : public fetchers::Fetcher {
     const SourceFault* repeats = source_.fault(SourceFault::Kind::repeats);
     const Time taken = repeats == nullptr ? asked : asked - repeats->delay;
     const Told told = source_.answer(request, taken);
-    const std::vector<std::string> failed = source_.failed_scopes();
+    const std::vector<std::string> failed = source_.failed_scopes(request);
     if (const SourceFault* late = source_.fault(SourceFault::Kind::late)) {
       const Duration delay = late->delay;
       co_await clocks_.pass(delay);
     }
     note(request, told, taken);
     listener_(request.selector.text(), told);
-    co_return result(told, failed);
+    co_return result(told, failed, request);
   }
   engine::Result<void> accepts(const engine::Selector&, Duration) const override { return {}; }
   engine::Liveness liveness() const override { return engine::Liveness::automatic; }
 
  private:
-  [[nodiscard]] fetchers::FetchResult result(const Told& told, const std::vector<std::string>& failed) const {
+  [[nodiscard]] fetchers::FetchResult result(const Told& told, const std::vector<std::string>& failed,
+                                             const fetchers::FetchRequest& request) const {
     fetchers::FetchResult out;
+    const bool is_reread = is_old(request);
+    const bool misses = is_reread && source_.mutation.misses_a_bucket;
     const bool drops = ++source_.answers_ % 5 == 0 && source_.mutation.drops_a_row;
     for (const Told::Scope& from : told.scopes) {
       engine::ScopeAnswer scope;
@@ -164,6 +173,7 @@ class Source::SimFetcher final : public fetchers::Fetcher {
       if (source_.mutation.frontier_lies && scope.frontier) *scope.frontier += std::chrono::minutes{1};
       for (const Told::Row& row : from.rows) {
         if (drops && &row == &from.rows.back()) continue;
+        if (misses && row.bucket + request.granularity == request.range.to) continue;
         scope.rows.push_back({.series = out.answer.texts.keep(source_.spec_.series[row.series].text),
                               .bucket = row.bucket,
                               .value = row.value});
@@ -171,6 +181,14 @@ class Source::SimFetcher final : public fetchers::Fetcher {
       out.answer.scopes.push_back(std::move(scope));
     }
     for (const std::string& scope : failed) {
+      if (is_reread && source_.mutation.counts_though_failed) {
+        engine::ScopeAnswer nothing;
+        nothing.scope = scope;
+        nothing.covered = request.range;
+        nothing.frontier = request.now;
+        out.answer.scopes.push_back(std::move(nothing));
+        continue;
+      }
       out.failures.push_back(
           {.scope = scope, .failure = fetchers::FetchFailure::unreachable, .detail = "as it was to be"});
     }

@@ -30,10 +30,10 @@ struct SeriesSpec {
 
 /// Something that goes wrong for a while.
 struct SourceFault {
-  enum class Kind : std::uint8_t { unreachable, scope_fails, truncated, late, repeats };
+  enum class Kind : std::uint8_t { unreachable, scope_fails, truncated, late, repeats, old_fails };
   Kind kind = Kind::unreachable;
   engine::TimeRange when;
-  std::string scope;         // scope_fails, truncated
+  std::string scope;         // scope_fails, truncated, old_fails: where only old buckets are asked for
   engine::Duration delay{};  // late: until the answer arrives; repeats: how old it is
 };
 
@@ -77,6 +77,9 @@ struct Told {
 struct SourceMutation {
   bool drops_a_row = false;    // of every fifth answer
   bool frontier_lies = false;  // it is a minute ahead
+  // Of what the backfill lane asks for: no live poll ends before the last bucket that has.
+  bool misses_a_bucket = false;
+  bool counts_though_failed = false;
 };
 
 class Source {
@@ -107,7 +110,7 @@ class Source {
   [[nodiscard]] engine::Time published(engine::Time at) const;
   [[nodiscard]] const SourceFault* fault(SourceFault::Kind kind, const std::string& scope = {}) const;
   [[nodiscard]] Told answer(const fetchers::FetchRequest& request, engine::Time taken);
-  [[nodiscard]] std::vector<std::string> failed_scopes() const;
+  [[nodiscard]] std::vector<std::string> failed_scopes(const fetchers::FetchRequest& request) const;
 
   SourceSpec spec_;
   const WorldTime& world_;

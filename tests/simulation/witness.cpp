@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <xxhash.h>
+
 #include "runner/dead_letter.hpp"
 #include "runner/delivery_records.hpp"
 #include "runner/keys.hpp"
@@ -29,6 +31,12 @@ std::string id_in(std::string_view key) {
   key.remove_prefix(8);
   key.remove_prefix(key.find('\0') + 1);
   return std::string{key.substr(0, key.find('\0'))};
+}
+
+engine::Value difference(const engine::Value& to, const engine::Value& from) {
+  const double by = to.as_double() - from.as_double();
+  const bool whole = to.is_count() && from.is_count() && by >= 0;
+  return whole ? engine::Value::count(static_cast<std::uint64_t>(by)) : engine::Value::number(by);
 }
 
 }  // namespace
@@ -83,12 +91,20 @@ void Witness::learn_jobs(runner::Runner& runner) {
       stream.pending = std::move(early->second);
       told_.erase(early);
     }
-    const Time live_from = runner.service().job_status(*job).live_from;
+    const runner::JobStatus status = runner.service().job_status(*job);
+    const Time live_from = status.live_from;
     if (live_from < stream.live_from) {
       violate("L never goes back", "stream " + stream.selector + " went from " +
                                        format_time(stream.live_from) + " to " + format_time(live_from));
     }
     stream.live_from = live_from;
+    const auto reach = 2 * stream.options.watch / stream.options.granularity + 3;
+    // What an outage or a sleep left behind is given up with the first answer after it.
+    const std::uint64_t most = stream.source->series.size() * static_cast<std::uint64_t>(reach);
+    if (status.open_cells > most) {
+      violate("memory is bounded", std::to_string(status.open_cells) + " open cells, at most " +
+                                       std::to_string(most) + " can be live");
+    }
   }
 }
 
@@ -123,6 +139,7 @@ void Witness::take_ticks(const runner::ReadTransaction& view) {
     const auto found = streams_.find(id);
     if (found == streams_.end()) continue;
     take_answer(found->second);
+    if (++found->second.ticks_since_gap == 3) found->second.totals_from = found->second.live_from;
     for (const auto& [job, stream_id] : job_streams_) {
       if (stream_id != id) continue;
       JobFacts& facts = jobs_[job];
@@ -151,9 +168,12 @@ void Witness::take_answer(StreamFacts& stream) {
       if (bucket + step <= reached) stream.ended.insert({scope.name, bucket});
     }
     if (scope.complete && stream.options.absent == engine::Absent::zero) {
-      for (auto& [cell, value] : stream.observed) {
-        const bool of_scope = cell.first.find("\"" + scope.name + "\"") != std::string::npos;
-        if (of_scope && scope.covered.contains(cell.second)) value.reset();
+      for (const SeriesSpec& one : stream.source->series) {
+        if (one.scope != scope.name) continue;
+        auto cell = stream.observed.lower_bound({one.text, scope.covered.from});
+        for (; cell != stream.observed.end() && cell->first.first == one.text; ++cell) {
+          if (scope.covered.contains(cell->first.second)) cell->second.reset();
+        }
       }
     }
     for (const Told::Row& row : scope.rows) {
@@ -215,6 +235,7 @@ void Witness::take_block(const runner::ReadTransaction& view, runner::Lane lane,
     samples_ += 1;
     Entry entry;
     entry.at = {.key = std::string{key}, .row = static_cast<std::uint32_t>(i)};
+    entry.committed_at = world_.now;
     entry.job_id = block.job_id;
     entry.stream_id = stream_id;
     entry.lane = lane;
@@ -228,15 +249,40 @@ void Witness::take_block(const runner::ReadTransaction& view, runner::Lane lane,
     journal_.note(world_.now, "sample",
                   name_of(entry.key) + " = " + format_value(entry.value) + ", revision " +
                       std::to_string(entry.revision) + ", " + std::string{engine::reason_text(entry.reason)});
-    // What had settled before a job came is its own from its first ticks on, without the evidence of then.
-    const bool is_new = jobs_[block.job_id].ticks <= 2;
-    check_sample(stream->second, source_series, sample, is_new);
-    stream->second.emitted[{source_series, sample.bucket}] = sample.value;
+    const Entry output = entry;
+    if (block.corrections == engine::Corrections::ledger) {  // no row takes the place of another
+      if (sample.replaced) {
+        entry.key.first = runner::revision_series(entry.key.first, sample.revision);
+        entry.value = difference(sample.value, *sample.replaced);
+      }
+      entry.revision = 1;
+    }
+    if (sample.reason != Reason::stale) {
+      // What had settled before a job came is its own from its first ticks on, without the evidence of then.
+      const bool is_new = jobs_[block.job_id].ticks <= 2;
+      check_sample(stream->second, source_series, sample, is_new);
+      if (nothing_new_ && lane == runner::Lane::backfill) {
+        check_nothing_new(stream->second, source_series, sample);
+      }
+      const auto [at, is_first] =
+          stream->second.emitted.try_emplace({source_series, sample.bucket}, sample.value);
+      // Under hold the first value stays, whatever another job of the stream is filled with.
+      if (block.corrections != engine::Corrections::hold) at->second = sample.value;
+    }
     for (std::size_t server = 0; server < servers_.size(); ++server) {
       const std::string& name = servers_[server]->spec().name;
       if (std::find(block.sinks.begin(), block.sinks.end(), name) == block.sinks.end()) continue;
       ServerBook& book = books_[server];
-      check_revision(book, entry);
+      check_revision(book, output, sample);
+      if (block.corrections == engine::Corrections::ledger) {
+        const auto& newest = book.newest.find(output.key);
+        const bool known = newest != book.newest.end();
+        const std::optional<engine::Value> had = known ? std::optional{newest->second.value} : std::nullopt;
+        if (sample.reason != Reason::stale && had != sample.replaced) {
+          violate("a difference is to the value before", name_of(output.key));
+        }
+      }
+      book.newest[output.key] = {.revision = output.revision, .value = output.value};
       book.by_key[entry.key].push_back(book.entries.size());
       book.lanes[static_cast<std::size_t>(lane)].order.push_back(book.entries.size());
       book.entries.push_back(entry);
@@ -273,84 +319,14 @@ void Witness::check_sample(const StreamFacts& stream, const std::string& series,
   }
 }
 
-/// Law 4.
-void Witness::check_revision(const ServerBook& book, const Entry& entry) {
-  const auto before = book.by_key.find(entry.key);
-  if (before == book.by_key.end()) return;
-  const Entry& last = book.entries[before->second.back()];
-  if (entry.revision <= last.revision) {
-    violate("law 4: revisions increase", name_of(entry.key) + " got revision " +
-                                             std::to_string(entry.revision) + " after " +
-                                             std::to_string(last.revision));
-  }
-  if (entry.value == last.value) {
-    violate("law 4: successive values differ",
-            name_of(entry.key) + " got " + format_value(entry.value) + " twice");
-  }
-}
-
-void Witness::take_dead_letters(const runner::ReadTransaction& view) {
-  for (std::size_t i = 0; i < servers_.size(); ++i) {
-    const std::string prefix = runner::key_of(kTenant, servers_[i]->spec().name);
-    const std::string from = prefix + runner::key_u64(books_[i].dead.size() + 1);
-    view.scan(Table::dead_letters, from, runner::prefix_end(prefix),
-              [&](std::string_view, std::string_view value) {
-                const auto letter = runner::decode_dead_letter(value);
-                if (!letter) {
-                  violate("dead letters read back", letter.error().detail);
-                  return true;
-                }
-                const SampleKey key{letter->series, letter->timestamp};
-                journal_.note(world_.now, "dead_letter", name_of(key) + ": " + letter->reason);
-                books_[i].dead.insert({key, letter->revision});
-                return true;
-              });
-  }
-}
-
-void Witness::take_cursor(const runner::ReadTransaction& view, std::size_t server, runner::Lane lane) {
-  ServerBook& book = books_[server];
-  ServerBook::OfLane& mine = book.lanes[static_cast<std::size_t>(lane)];
-  std::string key = runner::key_of(kTenant, servers_[server]->spec().name);
-  if (lane == runner::Lane::backfill) key += runner::lane_text(lane);
-  const auto bytes = view.get(Table::sinks, key);
-  if (!bytes || *bytes == mine.record) return;
-  mine.record = *bytes;
-  const auto record = runner::decode_sink_record(*bytes);
-  if (!record) return violate("the sink's record reads back", record.error().detail);
-  const LedgerPosition before = std::exchange(mine.cursor, record->next);
-  if (mine.cursor > before) return acknowledge(server, lane, before, mine.cursor);
-  if (mine.cursor == before) return;
-  if (mine.starts_seen == servers_[server]->starts()) {
-    violate("a cursor goes back only for a server that restarted", servers_[server]->spec().name);
-  }
-  mine.starts_seen = servers_[server]->starts();
-  for (const std::size_t i : mine.order) {
-    if (book.entries[i].at >= mine.cursor) book.entries[i].acknowledged = false;
-  }
-}
-
-/// What the cursor has passed is at the server, or a newer revision is to follow it, or it is a dead letter.
-void Witness::acknowledge(std::size_t server, runner::Lane lane, const LedgerPosition& from,
-                          const LedgerPosition& to) {
-  ServerBook& book = books_[server];
-  const std::vector<std::size_t>& order = book.lanes[static_cast<std::size_t>(lane)].order;
-  const auto before = [&book](std::size_t i, const LedgerPosition& at) { return book.entries[i].at < at; };
-  for (auto i = std::lower_bound(order.begin(), order.end(), from, before); i != order.end(); ++i) {
-    Entry& entry = book.entries[*i];
-    if (entry.at >= to) return;
-    const bool is_newest = book.by_key.at(entry.key).back() == *i;
-    const bool is_dead = book.dead.contains({entry.key, entry.revision});
-    if (!entry.arrived && !is_dead && is_newest) {
-      violate("acknowledged is delivered", servers_[server]->spec().name + " never got " +
-                                               name_of(entry.key) + " revision " +
-                                               std::to_string(entry.revision));
-    }
-    entry.acknowledged = true;
-  }
-}
-
 void Witness::take_gaps(const runner::ReadTransaction& view) {
+  std::uint64_t digest = 0;
+  view.scan(Table::gaps, "", "", [&](std::string_view key, std::string_view value) {
+    digest = XXH3_64bits_withSeed(key.data(), key.size(), digest);
+    digest = XXH3_64bits_withSeed(value.data(), value.size(), digest);
+    return true;
+  });
+  if (std::exchange(gaps_digest_, digest) == digest) return;
   gaps_.clear();
   view.scan(Table::gaps, "", "", [&](std::string_view key, std::string_view value) {
     const auto gap = runner::decode_gap(value);
@@ -362,61 +338,7 @@ void Witness::take_gaps(const runner::ReadTransaction& view) {
     gaps_[std::string{key.substr(0, key.find('\0'))}].push_back(*gap);
     return true;
   });
-}
-
-void Witness::pushed(std::size_t server, const std::vector<sinks::Row>& rows) {
-  const ServerBook& book = books_[server];
-  std::set<SampleKey> seen;
-  for (const sinks::Row& row : rows) {
-    const SampleKey key{std::string{row.series}, row.timestamp};
-    if (!seen.insert(key).second) violate("one row per (series, timestamp) in a push", name_of(key));
-    const auto found = book.by_key.find(key);
-    const Entry* entry = nullptr;
-    if (found != book.by_key.end()) {
-      for (const std::size_t i : found->second) {
-        const Entry& one = book.entries[i];
-        if (one.revision == row.revision && one.value == row.value && one.reason == row.reason) entry = &one;
-      }
-    }
-    if (entry == nullptr) {
-      violate("only what the ledger has is sent",
-              name_of(key) + " = " + format_value(row.value) + " revision " + std::to_string(row.revision));
-    } else if (entry->acknowledged) {
-      violate("sent again only if uncertain or lost", name_of(key) + " to " + servers_[server]->spec().name);
-    }
-  }
-}
-
-void Witness::arrives(std::size_t server, const sinks::Row& row) {
-  ServerBook& book = books_[server];
-  const SampleKey key{std::string{row.series}, row.timestamp};
-  const auto found = book.by_key.find(key);
-  if (found == book.by_key.end()) return violate("only what the ledger has arrives", name_of(key));
-  for (const std::size_t i : found->second) {
-    if (book.entries[i].revision == row.revision) book.entries[i].arrived = true;
-  }
-  const auto kept = servers_[server]->samples().find(key);
-  if (kept == servers_[server]->samples().end() || kept->second.empty()) return;
-  if (kept->second.back().revision > row.revision) {
-    violate("no older revision after a newer one", name_of(key) + " revision " +
-                                                       std::to_string(row.revision) + " after " +
-                                                       std::to_string(kept->second.back().revision));
-  }
-}
-
-void Witness::look_at(runner::Runner& runner) {
-  for (const runner::Job* job : runner.service().list_jobs(kTenant, "", 1'000)) {
-    const runner::JobStatus status = runner.service().job_status(*job);
-    const auto stream = streams_.find(job->stream_id);
-    if (stream == streams_.end()) continue;
-    const auto reach = 2 * job->spec.engine.watch / job->spec.engine.granularity + 3;
-    // What an outage or a sleep left behind is given up with the first answer after it.
-    const std::uint64_t most = stream->second.source->series.size() * static_cast<std::uint64_t>(reach);
-    if (status.open_cells > most) {
-      violate("memory is bounded", std::to_string(status.open_cells) + " open cells, at most " +
-                                       std::to_string(most) + " can be live");
-    }
-  }
+  for (auto& [id, stream] : streams_) stream.ticks_since_gap = 0;
 }
 
 }  // namespace settle::simulation

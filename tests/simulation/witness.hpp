@@ -27,6 +27,7 @@ namespace settle::simulation {
 struct Entry {
   runner::Lane lane = runner::Lane::live;
   runner::LedgerPosition at;
+  engine::Time committed_at;
   std::string job_id;
   std::string stream_id;
   std::string source_series;
@@ -56,6 +57,9 @@ struct StreamFacts {
   std::optional<engine::Time> first_tick;
   engine::Time newest_tick;
   engine::Time live_from;  // as of the newest published tick
+  // Counter output: totals are what they are to be from here on, since no gap changed for some ticks.
+  engine::Time totals_from;
+  std::size_t ticks_since_gap = 3;
 };
 
 class Witness {
@@ -75,18 +79,31 @@ class Witness {
   void committed(const runner::Store& store, runner::Runner& runner);
   void pushed(std::size_t server, const std::vector<sinks::Row>& rows);
   void arrives(std::size_t server, const sinks::Row& row);
-  /// Whenever nothing is to do for now.
-  void look_at(runner::Runner& runner);
-  /// No server is to get anything more, for now.
-  [[nodiscard]] bool drained(runner::Runner& runner) const;
+  /// No server is to get anything more for now, and all that was before `calm_from` is over.
+  [[nodiscard]] bool settled(runner::Runner& runner, engine::Time calm_from);
   /// When all is calm and had its time.
   void check_end(runner::Runner& runner);
+
+  // witness_lanes.cpp: live equals backfill. Of jobs with gauge output.
+  /// Buckets that the live lane has sealed for the job; none: there are none such.
+  [[nodiscard]] std::optional<engine::TimeRange> live_range(const runner::Job& job) const;
+  /// From now on the backfill lane says only what the live lane could not know.
+  void expect_no_difference() { nothing_new_ = true; }
+  /// After a forced backfill of live_range().
+  void check_reread(runner::Runner& runner);
+  /// After a backfill of what another job got live.
+  void check_beside(const runner::Job& live, const runner::Job& filled, engine::TimeRange range);
 
   [[nodiscard]] engine::Time newest_source_time() const { return source_time_; }
   [[nodiscard]] std::uint64_t samples() const { return samples_; }
 
  private:
   struct ServerBook {
+    struct Newest {
+      std::uint32_t revision = 0;
+      engine::Value value;
+    };
+    std::map<SampleKey, Newest> newest;                    // of an output, whatever rows it went as
     std::vector<Entry> entries;                            // in the order of commits
     std::map<SampleKey, std::vector<std::size_t>> by_key;  // indices
     std::set<std::pair<SampleKey, std::uint32_t>> dead;    // letters
@@ -108,21 +125,33 @@ class Witness {
   void take_ticks(const runner::ReadTransaction& view);
   void take_answer(StreamFacts& stream);
   void take_reread(StreamFacts& stream, const Told& told);
+  [[nodiscard]] bool is_asked(const std::string& stream) const;
   void check_gaps();
   void take_ledger(const runner::ReadTransaction& view);
   void take_block(const runner::ReadTransaction& view, runner::Lane lane, std::string_view key,
                   const runner::LedgerBlock& block);
   void check_sample(const StreamFacts& stream, const std::string& series, const engine::Sample& sample,
                     bool job_is_new);
-  void check_revision(const ServerBook& book, const Entry& entry);
+  void check_revision(ServerBook& book, const Entry& entry, const engine::Sample& sample);
+  void check_nothing_new(const StreamFacts& stream, const std::string& series, const engine::Sample& sample);
+  [[nodiscard]] std::optional<engine::Value> truth_of(const StreamFacts& stream, const std::string& series,
+                                                      engine::Time bucket) const;
+  [[nodiscard]] std::optional<engine::Value> has(std::size_t server, const runner::Job& job,
+                                                 const std::string& series, engine::Time bucket) const;
   void take_dead_letters(const runner::ReadTransaction& view);
   void take_cursor(const runner::ReadTransaction& view, std::size_t server, runner::Lane lane);
   void acknowledge(std::size_t server, runner::Lane lane, const runner::LedgerPosition& from,
                    const runner::LedgerPosition& to);
   void take_gaps(const runner::ReadTransaction& view);
 
+  void check_live_first(std::size_t server, const Entry& sent);
   void check_servers();
+  /// What an output adds up to on a server; none: nothing.
+  [[nodiscard]] std::optional<engine::Value> value_at(std::size_t server, const SampleKey& key,
+                                                      engine::Corrections corrections) const;
+  [[nodiscard]] bool is_dead(std::size_t server, const SampleKey& key, engine::Corrections corrections) const;
   void check_stream(const runner::Job& job, const JobFacts& facts, double unpropagated);
+  void check_accounts(const runner::Job& job, const StreamFacts& stream, double unpropagated);
   void check_gauge(const runner::Job& job, const StreamFacts& stream, engine::Time from);
   void check_backfills(runner::Runner& runner, const runner::Job& job);
   void check_counter(const runner::Job& job, const StreamFacts& stream, engine::Time from);
@@ -138,6 +167,13 @@ class Witness {
                    const Expected& expected, const char* invariant);
   void fill(Expected& expected, const StreamFacts& stream, const SeriesSpec& series,
             engine::Time bucket) const;
+  struct Amount {
+    std::uint64_t least = 0;
+    std::uint64_t most = 0;
+  };
+  /// What a bucket adds to a total.
+  [[nodiscard]] Amount amount_of(const runner::Job& job, const StreamFacts& stream, const SeriesSpec& series,
+                                 engine::Time bucket) const;
   [[nodiscard]] bool in_gap(const std::string& stream_id, const std::string& scope,
                             engine::Time bucket) const;
 
@@ -154,6 +190,8 @@ class Witness {
   std::map<std::string, std::string> job_streams_;               // job id -> stream id, of living jobs
   std::map<std::string, std::vector<runner::GapEntry>> gaps_;    // by stream
   std::map<std::string, std::vector<engine::TimeRange>> asked_;  // by stream
+  bool nothing_new_ = false;
+  std::uint64_t gaps_digest_ = 0;
   std::uint64_t next_sequence_ = 0;
   engine::Time source_time_;
   std::uint64_t samples_ = 0;

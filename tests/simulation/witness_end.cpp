@@ -20,6 +20,10 @@ std::string text_of(const std::optional<Value>& value) {
   return value ? format_value(*value) : "nothing";
 }
 
+bool is_open(const runner::GapEntry& entry) {
+  return entry.state != runner::GapState::filled && entry.state != runner::GapState::impossible;
+}
+
 }  // namespace
 
 bool Witness::in_gap(const std::string& stream_id, const std::string& scope, Time bucket) const {
@@ -56,11 +60,8 @@ void Witness::check_value(const runner::Job& job, const std::string& series, Tim
     const Server& server = *servers_[i];
     const std::vector<std::string>& names = job.spec.sinks;
     if (std::find(names.begin(), names.end(), server.spec().name) == names.end()) continue;
-    const auto& dead = books_[i].dead;
-    const auto letter = dead.lower_bound({key, 0});
-    if (letter != dead.end() && letter->first == key) continue;
-    const auto kept = server.value(key);
-    const std::optional<Value> has = kept ? std::optional{kept->value} : std::nullopt;
+    if (is_dead(i, key, job.spec.engine.corrections)) continue;
+    const std::optional<Value> has = value_at(i, key, job.spec.engine.corrections);
     if (has == expected.value || (!has && expected.or_nothing)) continue;
     // What another stream sent under this output stays where this one has nothing to say.
     const auto sent = books_[i].by_key.find(key);
@@ -96,16 +97,17 @@ void Witness::fill(Expected& expected, const StreamFacts& stream, const SeriesSp
   }
 }
 
+/// False: nobody asks for it any more.
+bool Witness::is_asked(const std::string& stream) const {
+  return std::any_of(job_streams_.begin(), job_streams_.end(),
+                     [&stream](const auto& job) { return job.second == stream; });
+}
+
 void Witness::check_gaps() {
   for (const auto& [stream, entries] : gaps_) {
-    if (!std::any_of(job_streams_.begin(), job_streams_.end(),
-                     [&](const auto& job) { return job.second == stream; })) {
-      continue;  // nobody asks for it any more
-    }
+    if (!is_asked(stream)) continue;
     for (const runner::GapEntry& entry : entries) {
-      const bool over =
-          entry.state == runner::GapState::filled || entry.state == runner::GapState::impossible;
-      if (over) continue;
+      if (!is_open(entry)) continue;
       violate("every gap ends filled or impossible",
               entry.gap.scope + " from " + format_time(entry.gap.range.from) + " to " +
                   format_time(entry.gap.range.to) + " is " +
@@ -169,90 +171,93 @@ void Witness::check_gauge(const runner::Job& job, const StreamFacts& stream, Tim
   }
 }
 
+Witness::Amount Witness::amount_of(const runner::Job& job, const StreamFacts& stream,
+                                   const SeriesSpec& series, Time bucket) const {
+  const auto seen = stream.observed.find({series.text, bucket});
+  const std::uint64_t known = seen == stream.observed.end() || !seen->second ? 0 : seen->second->as_count();
+  Amount amount{.least = known, .most = known};
+  const auto reread = stream.reread.find({series.text, bucket});
+  if (reread == stream.reread.end() || !in_gap(job.stream_id, series.scope, bucket)) return amount;
+  std::optional<Amount> brought;
+  for (const std::optional<Value>& one : reread->second) {
+    const std::uint64_t value = one ? one->as_count() : known;
+    brought = {.least = std::min(brought ? brought->least : value, value),
+               .most = std::max(brought ? brought->most : value, value)};
+  }
+  return brought.value_or(amount);
+}
+
 void Witness::check_counter(const runner::Job& job, const StreamFacts& stream, Time from) {
-  if (gaps_.contains(job.stream_id)) return;
+  const auto earliest = [](const auto& map, const std::string& series, Time otherwise) {
+    const auto first = map.lower_bound({series, Time::min()});
+    return first == map.end() || first->first.first != series ? otherwise
+                                                              : std::min(otherwise, first->first.second);
+  };
   for (const SeriesSpec& series : stream.source->series) {
     if (!job.spec.selector.matches(*engine::parse_series(series.text))) continue;
-    std::uint64_t total = 0;
-    const auto first = stream.observed.lower_bound({series.text, Time::min()});
-    if (first == stream.observed.end() || first->first.first != series.text) continue;
-    for (Time bucket = first->first.second; bucket < stream.live_from; bucket += stream.options.granularity) {
+    Amount total;
+    const Time seen_from = earliest(stream.observed, series.text, Time::max());
+    if (seen_from == Time::max()) continue;
+    const engine::Duration step = stream.options.granularity;
+    for (Time bucket = earliest(stream.reread, series.text, seen_from); bucket < stream.live_from;
+         bucket += step) {
       const auto seen = stream.observed.find({series.text, bucket});
       const bool known = seen != stream.observed.end();
-      if (known && seen->second) total += seen->second->as_count();
+      const Amount amount = amount_of(job, stream, series, bucket);
+      total = {.least = total.least + amount.least, .most = total.most + amount.most};
       const Zero zero = known ? Zero::must : expected_zero(stream, job, series, bucket);
-      if (bucket < from) continue;
+      if (bucket < std::max(from, stream.totals_from) || bucket < seen_from || total.least != total.most) {
+        continue;
+      }
       Expected expected;
-      if (zero != Zero::no) expected = {.value = Value::count(total), .or_nothing = zero == Zero::may};
+      if (zero != Zero::no) {
+        expected.value = Value::count(total.least);
+        expected.or_nothing = zero == Zero::may;
+      }
       check_value(job, series.text, bucket, expected, "law 2: a total is the sum of what was observed");
     }
   }
 }
 
-/// What every server has is the newest revision that went to it.
-void Witness::check_servers() {
-  for (std::size_t i = 0; i < servers_.size(); ++i) {
-    const ServerBook& book = books_[i];
-    const Server& server = *servers_[i];
-    const std::string& name = server.spec().name;
-    for (const auto& [key, entries] : book.by_key) {
-      const Entry& newest = book.entries[entries.back()];
-      if (book.dead.contains({key, newest.revision})) continue;
-      const auto kept = server.value(key);
-      const std::string what = key.first + " at " + format_time(key.second);
-      if (!kept) {
-        const auto found = server.samples().find(key);
-        const std::size_t count = found == server.samples().end() ? 0 : found->second.size();
-        violate(count > 1 ? "one value where both are kept" : "what is acknowledged is kept",
-                name + " has " + std::to_string(count) + " values of " + what);
-      } else if (kept->value != newest.value &&
-                 (server.spec().overwrite != Overwrite::max_wins || kept->value < newest.value)) {
-        violate("the newest revision is what the server has",
-                name + " has " + format_value(kept->value) + " of " + what + ", not " +
-                    format_value(newest.value) + ", revision " + std::to_string(newest.revision));
-      }
+/// What was observed and not sent is counted.
+void Witness::check_accounts(const runner::Job& job, const StreamFacts& stream, double unpropagated) {
+  // What another stream had sent before is held back, too, and by nobody counted; so is what a forced
+  // backfill sends after all.
+  const bool replaced =
+      std::any_of(scenario_.happenings.begin(), scenario_.happenings.end(),
+                  [](const Happening& one) { return one.kind == Happening::Kind::replace; });
+  if (stream.options.output == engine::Output::counter || replaced) return;
+  if (stream.options.corrections != engine::Corrections::hold && asked_.contains(job.stream_id)) return;
+  double left = 0;
+  for (const SeriesSpec& series : stream.source->series) {
+    auto cell = stream.observed.lower_bound({series.text, Time::min()});
+    for (; cell != stream.observed.end() && cell->first.first == series.text; ++cell) {
+      const Time bucket = cell->first.second;
+      const auto emitted = stream.emitted.find(cell->first);
+      if (bucket >= stream.live_from || emitted == stream.emitted.end()) continue;
+      if (in_gap(job.stream_id, series.scope, bucket)) continue;
+      left += cell->second.value_or(Value::count(0)).as_double() - emitted->second.as_double();
     }
-    for (const auto& [key, kept] : server.samples()) {
-      if (!kept.empty() && !book.by_key.contains(key)) {
-        violate("the ledger is complete", name + " has " + key.first + ", which the ledger never named");
-      }
-    }
+  }
+  if (std::abs(left - unpropagated) > 1e-6 * std::max(1.0, std::abs(left))) {
+    violate("law 2: what was held back is accounted for", job.spec.store_path + " says " +
+                                                              std::to_string(unpropagated) +
+                                                              " unpropagated, it is " + std::to_string(left));
   }
 }
 
 void Witness::check_stream(const runner::Job& job, const JobFacts& facts, double unpropagated) {
   const StreamFacts& stream = streams_.at(job.stream_id);
   if (!facts.from) return;
-  if (stream.options.corrections == engine::Corrections::hold) {
-    // What another stream had sent before is held back, too, and by nobody counted.
-    const bool replaced =
-        std::any_of(scenario_.happenings.begin(), scenario_.happenings.end(),
-                    [](const Happening& one) { return one.kind == Happening::Kind::replace; });
-    if (stream.options.output == engine::Output::counter || replaced) return;
-    double left = 0;
-    for (const auto& [cell, value] : stream.observed) {
-      const auto emitted = stream.emitted.find(cell);
-      if (cell.second >= stream.live_from || emitted == stream.emitted.end()) continue;
-      const bool given_up =
-          std::any_of(scenario_.sources.begin(), scenario_.sources.end(), [&](const SourceSpec& source) {
-            return std::any_of(source.scopes.begin(), source.scopes.end(), [&](const std::string& scope) {
-              return cell.first.find('"' + scope + '"') != std::string::npos &&
-                     in_gap(job.stream_id, scope, cell.second);
-            });
-          });
-      if (!given_up) left += value.value_or(Value::count(0)).as_double() - emitted->second.as_double();
-    }
-    if (std::abs(left - unpropagated) > 1e-6 * std::max(1.0, std::abs(left))) {
-      violate("law 2: what was held back is accounted for",
-              job.spec.store_path + " says " + std::to_string(unpropagated) + " unpropagated, it is " +
-                  std::to_string(left));
-    }
-    return;
-  }
+  const auto* learned = std::get_if<engine::Learned>(&stream.options.finality);
+  const bool holds = stream.options.corrections == engine::Corrections::hold || stream.options.rising_only ||
+                     (learned != nullptr && learned->tolerance > 0);
+  if (holds) return check_accounts(job, stream, unpropagated);
   // What a gap brings of a series that is gone has no total to go to.
   const bool may_remain = stream.options.output == engine::Output::counter && gaps_.contains(job.stream_id);
-  if (unpropagated != 0 && !may_remain) {
-    violate("law 2: nothing is unpropagated under repush", std::to_string(unpropagated));
+  if (unpropagated != 0) {
+    if (!may_remain) violate("law 2: nothing is unpropagated under repush", std::to_string(unpropagated));
+    return;
   }
   if (stream.options.output == engine::Output::counter) {
     check_counter(job, stream, *facts.from);
@@ -261,10 +266,30 @@ void Witness::check_stream(const runner::Job& job, const JobFacts& facts, double
   }
 }
 
-bool Witness::drained(runner::Runner& runner) const {
+bool Witness::settled(runner::Runner& runner, Time calm_from) {
+  learn_jobs(runner);
+  for (const auto& [id, stream_id] : job_streams_) {
+    const StreamFacts& stream = streams_.at(stream_id);
+    if (stream.live_from < calm_from || stream.ticks_since_gap < 6) return false;
+  }
   const std::vector<runner::PumpStatus> pumps = runner.service().outbox();
-  return std::all_of(pumps.begin(), pumps.end(),
-                     [](const runner::PumpStatus& pump) { return pump.rows_waiting == 0; });
+  if (std::any_of(pumps.begin(), pumps.end(), [](const auto& pump) { return pump.rows_waiting > 0; })) {
+    return false;
+  }
+  const auto& service = runner.service();
+  for (const auto& [stream, entries] : gaps_) {
+    if (is_asked(stream) && std::any_of(entries.begin(), entries.end(), is_open)) return false;
+  }
+  for (const runner::Job* job : service.list_jobs(kTenant, "", 1'000)) {
+    for (const runner::BackfillStatus& one : service.list_backfills(kTenant, job->id, "", 1'000)) {
+      const bool over =
+          one.state == runner::BackfillState::done || one.state == runner::BackfillState::cancelled;
+      if (!over) return false;
+    }
+    const runner::JobStatus status = service.job_status(*job);
+    if (status.state != runner::JobState::running || !status.last_error.empty()) return false;
+  }
+  return true;
 }
 
 void Witness::check_end(runner::Runner& runner) {

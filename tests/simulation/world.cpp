@@ -89,7 +89,6 @@ bool World::commit() {
   process_->commit(1 + random_.below(waiting));
   commits_ += 1;
   witness_->committed(process_->store(), process_->runner());
-  witness_->look_at(process_->runner());
   if (now) die(crashing_->length);
   return true;
 }
@@ -166,14 +165,9 @@ Report World::run() {
   start_daemon();
   live_until(scenario_.busy);
   if (!over()) become_calm();
-  Duration end = scenario_.busy + scenario_.calm;
-  live_until(end);
-  // Rows come all the time: a moment is looked for at which none is on its way.
-  for (int more = 0; more < 60 && !over() && !witness_->drained(process_->runner()); ++more) {
-    end += std::chrono::milliseconds{500};
-    live_until(end);
-  }
+  if (!over()) settle_down(time_.now);
   if (!over()) witness_->check_end(process_->runner());
+  if (!over() && Random{options_.seed, "lanes"}.percent(40)) compare_lanes();
   Report report;
   report.seed = options_.seed;
   report.violation = journal_.violation();

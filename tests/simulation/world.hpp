@@ -25,6 +25,9 @@ enum class Mutant : std::uint8_t {
   gaps_are_forgotten,  // between two lives
   answer_drops_a_row,
   frontier_lies,
+  reread_misses_a_bucket,       // the last one of what the backfill lane asks for
+  reread_counts_though_failed,  // what a scope does not answer to it is taken for empty
+  backfill_ledger_loses_rows,   // between two lives
 };
 
 struct Report {

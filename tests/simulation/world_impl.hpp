@@ -42,10 +42,15 @@ class World {
   void post(std::size_t job, bool replace);
   void remove(std::size_t job, bool flush);
   void backfill(const Happening& ask);
+  void ask_backfill(const runner::Job& job, engine::TimeRange range, bool force);
   void steer(std::size_t job, runner::Steer how);
   [[nodiscard]] const runner::Job* find_job(std::size_t job) const;
   void reload(std::size_t source);
   void become_calm();
+  // world_lanes.cpp
+  void settle_down(engine::Time since);
+  void compare_lanes();
+
   void mutate();
   void mutate_store();
 

@@ -34,6 +34,13 @@ void World::start_daemon() {
   spec.pump.queue_rows_max = scenario_.queue_rows_max;
   spec.pump.backoff_max = std::chrono::seconds{20};
   spec.pump.jitter_seed = Random::mix(options_.seed + lives_);
+  // Every life may have another configuration.
+  Random random{Random::mix(options_.seed + lives_), "configuration"};
+  if (random.percent(40))
+    spec.options.backfill.samples_per_chunk = static_cast<double>(random.between(1, 200));
+  if (random.percent(30)) spec.pump.backfill_batch_rows_max = 1 + random.below(50);
+  if (random.percent(15)) spec.pump.queue_rows_max = 10 + random.below(100);
+  if (random.percent(15)) spec.pump.backfill_queue_rows_max = 10 + random.below(100);
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     if (source_configured_[i]) spec.sources.push_back(sources_[i].get());
   }
@@ -116,17 +123,20 @@ void World::backfill(const Happening& ask) {
   if (job == nullptr) return;
   const engine::Duration granularity = job->spec.engine.granularity;
   const engine::Time to = engine::floor_to(time_.now, granularity);
-  const engine::TimeRange range{to - ask.length, to};
-  const std::string path = job->spec.store_path;
+  ask_backfill(*job, {to - ask.length, to}, ask.steps > 0);
+}
+
+void World::ask_backfill(const runner::Job& job, engine::TimeRange range, bool force) {
+  const std::string path = job.spec.store_path;
   const std::string text = "{\"start\":\"" + engine::format_time(range.from) + "\",\"end\":\"" +
-                           engine::format_time(range.to) + "\"" + (ask.steps > 0 ? ",\"force\":true}" : "}");
+                           engine::format_time(range.to) + "\"" + (force ? ",\"force\":true}" : "}");
   auto done = [this, path](std::exception_ptr failed, const runner::Outcome<runner::AddedBackfill>& added) {
     if (failed) return violate("a request never throws", path);
     note("api", added ? (added->created ? "new" : "known") + std::string{" backfill "} + added->status.id
                       : "backfill refused: " + added.refusal().field + ": " + added.refusal().detail);
   };
-  witness_->asked_for(job->stream_id, range);
-  asio::co_spawn(process_->executor(), process_->runner().service().add_backfill(kTenant, job->id, text),
+  witness_->asked_for(job.stream_id, range);
+  asio::co_spawn(process_->executor(), process_->runner().service().add_backfill(kTenant, job.id, text),
                  done);
 }
 
@@ -274,6 +284,8 @@ void World::mutate() {
   for (const auto& source : sources_) {
     source->mutation.drops_a_row = options_.mutant == Mutant::answer_drops_a_row;
     source->mutation.frontier_lies = options_.mutant == Mutant::frontier_lies;
+    source->mutation.misses_a_bucket = options_.mutant == Mutant::reread_misses_a_bucket;
+    source->mutation.counts_though_failed = options_.mutant == Mutant::reread_counts_though_failed;
   }
 }
 
@@ -288,7 +300,7 @@ void World::mutate_store() {
     fs::copy_file(data, kept, fs::copy_options::overwrite_existing);
   }
   const bool changes = mutant == Mutant::cursor_skips_rows || mutant == Mutant::ledger_loses_rows ||
-                       mutant == Mutant::gaps_are_forgotten;
+                       mutant == Mutant::gaps_are_forgotten || mutant == Mutant::backfill_ledger_loses_rows;
   if (!changes || lives_ == 0) return;
   auto store = runner::Store::open({.directory = directory_, .bytes_max = std::size_t{64} << 20});
   if (!store) return violate("what was saved is loaded", store.error().detail);
@@ -300,6 +312,14 @@ void World::mutate_store() {
       newest = key;
       return true;
     });
+    if (mutant == Mutant::backfill_ledger_loses_rows) {
+      std::string last;
+      view.scan(runner::Table::backfill_ledger, "", "", [&last](std::string_view key, std::string_view) {
+        last = key;
+        return true;
+      });
+      if (!last.empty()) batch.erase(runner::Table::backfill_ledger, last);
+    }
     if (mutant == Mutant::gaps_are_forgotten) batch.erase_range(runner::Table::gaps, "", "");
     if (mutant == Mutant::ledger_loses_rows && !newest.empty()) batch.erase(runner::Table::ledger, newest);
     if (mutant == Mutant::cursor_skips_rows) {
