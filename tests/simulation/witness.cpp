@@ -138,6 +138,13 @@ void Witness::take_ticks(const runner::ReadTransaction& view) {
   for (const std::string& id : ticked) {
     const auto found = streams_.find(id);
     if (found == streams_.end()) continue;
+    const bool parted = std::none_of(job_streams_.begin(), job_streams_.end(), [&](const auto& job) {
+      return job.second == id && view.get(Table::jobs, runner::key_of(kTenant, job.first));
+    });
+    if (parted) {  // a flush: the answer that is on its way comes too late
+      found->second.pending.reset();
+      continue;
+    }
     take_answer(found->second);
     if (++found->second.ticks_since_gap == 3) found->second.totals_from = found->second.live_from;
     for (const auto& [job, stream_id] : job_streams_) {
@@ -261,13 +268,10 @@ void Witness::take_block(const runner::ReadTransaction& view, runner::Lane lane,
       // What had settled before a job came is its own from its first ticks on, without the evidence of then.
       const bool is_new = jobs_[block.job_id].ticks <= 2;
       check_sample(stream->second, source_series, sample, is_new);
-      if (nothing_new_ && lane == runner::Lane::backfill) {
+      if (!compared_.empty() && lane == runner::Lane::backfill) {
         check_nothing_new(stream->second, source_series, sample);
       }
-      const auto [at, is_first] =
-          stream->second.emitted.try_emplace({source_series, sample.bucket}, sample.value);
-      // Under hold the first value stays, whatever another job of the stream is filled with.
-      if (block.corrections != engine::Corrections::hold) at->second = sample.value;
+      stream->second.emitted[{source_series, sample.bucket}] = sample.value;
     }
     for (std::size_t server = 0; server < servers_.size(); ++server) {
       const std::string& name = servers_[server]->spec().name;

@@ -85,11 +85,12 @@ class Witness {
   void check_end(runner::Runner& runner);
 
   // witness_lanes.cpp: live equals backfill. Of jobs with gauge output.
-  /// Buckets that the live lane has sealed for the job; none: there are none such.
+  /// Buckets that the live lane has sealed for the job and that the source changes no more; none: there are
+  /// none such.
   [[nodiscard]] std::optional<engine::TimeRange> live_range(const runner::Job& job) const;
   /// From now on the backfill lane says only what the live lane could not know.
-  void expect_no_difference() { nothing_new_ = true; }
-  /// After a forced backfill of live_range().
+  void expect_no_difference(const runner::Job& job, engine::TimeRange range) { compared_[job.id] = range; }
+  /// After these backfills.
   void check_reread(runner::Runner& runner);
   /// After a backfill of what another job got live.
   void check_beside(const runner::Job& live, const runner::Job& filled, engine::TimeRange range);
@@ -190,7 +191,7 @@ class Witness {
   std::map<std::string, std::string> job_streams_;               // job id -> stream id, of living jobs
   std::map<std::string, std::vector<runner::GapEntry>> gaps_;    // by stream
   std::map<std::string, std::vector<engine::TimeRange>> asked_;  // by stream
-  bool nothing_new_ = false;
+  std::map<std::string, engine::TimeRange> compared_;            // by job
   std::uint64_t gaps_digest_ = 0;
   std::uint64_t next_sequence_ = 0;
   engine::Time source_time_;

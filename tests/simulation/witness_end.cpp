@@ -221,13 +221,13 @@ void Witness::check_counter(const runner::Job& job, const StreamFacts& stream, T
 
 /// What was observed and not sent is counted.
 void Witness::check_accounts(const runner::Job& job, const StreamFacts& stream, double unpropagated) {
-  // What another stream had sent before is held back, too, and by nobody counted; so is what a forced
-  // backfill sends after all.
+  // What another stream had sent before is held back, too, and by nobody counted; and a backfill may have
+  // told another job of the stream something newer.
   const bool replaced =
       std::any_of(scenario_.happenings.begin(), scenario_.happenings.end(),
                   [](const Happening& one) { return one.kind == Happening::Kind::replace; });
   if (stream.options.output == engine::Output::counter || replaced) return;
-  if (stream.options.corrections != engine::Corrections::hold && asked_.contains(job.stream_id)) return;
+  if (asked_.contains(job.stream_id)) return;
   double left = 0;
   for (const SeriesSpec& series : stream.source->series) {
     auto cell = stream.observed.lower_bound({series.text, Time::min()});

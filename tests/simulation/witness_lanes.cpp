@@ -26,7 +26,13 @@ std::optional<engine::TimeRange> Witness::live_range(const runner::Job& job) con
   if (!is_gauge || facts == jobs_.end() || stream == streams_.end() || !facts->second.from) {
     return std::nullopt;
   }
-  const engine::TimeRange range{*facts->second.from, stream->second.live_from};
+  const SourceSpec& source = *stream->second.source;
+  Time last = world_.now - source.last_after - source.batch - source.granularity;
+  for (const engine::TimeRange& stall : source.stalls) {
+    if (stall.contains(last + source.last_after)) last = std::min(last, stall.from - source.last_after);
+  }
+  const Time told = engine::floor_to(last, source.granularity);
+  const engine::TimeRange range{*facts->second.from, std::min(told, stream->second.live_from)};
   return range.empty() ? std::nullopt : std::optional{range};
 }
 
@@ -64,17 +70,17 @@ std::optional<Value> Witness::has(std::size_t server, const runner::Job& job, co
 
 void Witness::check_reread(runner::Runner& runner) {
   for (const runner::Job* job : runner.service().list_jobs("default", "", 1'000)) {
-    const auto range = live_range(*job);
+    const auto range = compared_.find(job->id);
     // Elsewhere what differs may be held back.
     const engine::EngineOptions& options = job->spec.engine;
     const auto* learned = std::get_if<engine::Learned>(&options.finality);
     const bool exact = options.corrections != engine::Corrections::hold && !options.rising_only &&
                        (learned == nullptr || learned->tolerance == 0);
-    if (!range || !exact) continue;
+    if (range == compared_.end() || !exact) continue;
     const StreamFacts& stream = streams_.at(job->stream_id);
     for (const SeriesSpec& series : stream.source->series) {
       if (!job->spec.selector.matches(*engine::parse_series(series.text))) continue;
-      for (Time bucket = range->from; bucket < range->to; bucket += options.granularity) {
+      for (Time bucket = range->second.from; bucket < range->second.to; bucket += options.granularity) {
         // Of what the source has no more, the value stays.
         const std::optional<Value> truth = truth_of(stream, series.text, bucket);
         if (truth) {

@@ -50,10 +50,10 @@ void World::compare_lanes() {
       continue;
     }
     ask_backfill(*job, *range, true);
+    witness_->expect_no_difference(*job, *range);
     compared.push_back(i);
   }
   if (compared.empty()) return;
-  witness_->expect_no_difference();
   settle_down(Time::min());
   if (over()) return;
   witness_->check_reread(process_->runner());
@@ -61,7 +61,7 @@ void World::compare_lanes() {
   const std::size_t old = compared[random_.below(compared.size())];
   const runner::Job* like = find_job(old);
   if (over() || like == nullptr) return;
-  const auto range = *witness_->live_range(*like);
+  const engine::TimeRange range = witness_->live_range(*like).value_or(engine::TimeRange{});
   scenario_.jobs.push_back(beside(scenario_.jobs[old]));
   const std::size_t fresh = scenario_.jobs.size() - 1;
   post(fresh, false);

@@ -260,6 +260,13 @@ void World::become_calm() {
     // Who removed it wants it back, and who paused them, too.
     if (one.kind == Kind::post || one.kind == Kind::resume) later_.push_back(one);
   }
+  for (std::size_t i = 0; i < scenario_.jobs.size(); ++i) {  // a request may have died with the daemon
+    Happening resume;
+    resume.kind = Kind::resume;
+    resume.which = i;
+    resume.at = elapsed(time_);
+    later_.push_back(resume);
+  }
   crashing_.reset();
   pool_until_.reset();
   disk_until_.reset();
