@@ -147,6 +147,9 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
   if (!entry.gap.scope.empty()) {
     asked.work.scope = entry.gap.scope;
   }
+  if (stream->job_ids.empty()) {
+    co_return;  // its last job went meanwhile: whoever comes back finds the gap
+  }
   if (asked.work.targets.empty()) {
     ChunkDone nothing;
     GapEntry closed = cut_off(entry, range);
