@@ -181,7 +181,9 @@ Witness::Amount Witness::amount_of(const runner::Job& job, const StreamFacts& st
   std::optional<Amount> brought;
   for (const std::optional<Value>& one : reread->second) {
     const std::uint64_t value = one ? one->as_count() : known;
-    brought = {.least = std::min(brought ? brought->least : value, value),
+    const bool is_zero = !one && stream.options.absent == engine::Absent::zero;  // a row that is gone
+    const std::uint64_t least = is_zero ? 0 : value;
+    brought = {.least = std::min(brought ? brought->least : least, least),
                .most = std::max(brought ? brought->most : value, value)};
   }
   return brought.value_or(amount);
