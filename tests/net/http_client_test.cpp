@@ -59,9 +59,7 @@ std::string gzip_answer(const std::string& text) {
 class HttpClientTest : public Test {
  protected:
   ClientResult send(ClientRequest request) {
-    ClientResult result;
-    EXPECT_TRUE(test::run_until_done(context_, send_into(&client_, std::move(request), &result)));
-    return result;
+    return test::result_of(context_, client_.send(std::move(request)));
   }
   ClientResult get(const std::string& url, milliseconds timeout = milliseconds{20'000}) {
     return send({.endpoint = {.url = url}, .path = "/x?q=1", .timeout = timeout});

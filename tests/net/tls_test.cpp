@@ -53,10 +53,6 @@ asio::awaitable<void> serve(std::shared_ptr<TlsServer> server) {
   }
 }
 
-asio::awaitable<void> send_into(HttpClient* client, ClientRequest request, ClientResult* result) {
-  *result = co_await client->send(std::move(request));
-}
-
 class TlsTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -89,9 +85,7 @@ class TlsTest : public ::testing::Test {
     request.endpoint.url =
         "https://" + host + ":" + std::to_string(server_->acceptor.local_endpoint().port());
     request.endpoint.ca_file = ca_file.empty() ? "" : folder_ + "/" + ca_file;
-    ClientResult result;
-    EXPECT_TRUE(test::run_until_done(context_, send_into(&client_, std::move(request), &result)));
-    return result;
+    return test::result_of(context_, client_.send(std::move(request)));
   }
 
   asio::io_context context_{1};

@@ -63,9 +63,7 @@ class RegistryTest : public ::testing::Test {
 
   template <class T>
   T ask(asio::awaitable<T> work) {
-    T answer;
-    EXPECT_TRUE(test::run_until_done(context, keep(std::move(work), &answer)));
-    return answer;
+    return test::result_of(context, std::move(work));
   }
 
   static JobSpec spec(const std::string& path, const std::string& more = "", const std::string& query = "m") {

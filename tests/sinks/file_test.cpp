@@ -29,17 +29,6 @@ Row row(std::string series, std::uint64_t value, std::uint32_t revision = 1) {
   return one;
 }
 
-asio::awaitable<void> push_into(Sink* sink, std::vector<Row> rows, PushOutcome* outcome) {
-  *outcome = co_await sink->push(std::move(rows));
-}
-asio::awaitable<void> holds_into(Sink* sink, std::vector<Row> rows, engine::Result<std::vector<bool>>* held) {
-  *held = co_await sink->holds(std::move(rows));
-}
-asio::awaitable<void> stored_into(Sink* sink, std::vector<std::string> series, engine::TimeRange timestamps,
-                                  engine::Result<std::vector<StoredSample>>* stored) {
-  *stored = co_await sink->stored(std::move(series), timestamps);
-}
-
 struct FileSinkTest : ::testing::Test {
   FileSinkTest() {
     std::string name = (std::filesystem::temp_directory_path() / "settle_file_XXXXXX").string();
@@ -54,15 +43,16 @@ struct FileSinkTest : ::testing::Test {
     return std::move(*sink);
   }
   PushVerdict push(FileSink& sink, std::vector<Row> rows) {
-    PushOutcome outcome;
-    EXPECT_TRUE(test::run_until_done(context, push_into(&sink, std::move(rows), &outcome)));
-    return outcome.verdict;
+    return test::result_of(context, sink.push(std::move(rows))).verdict;
   }
   std::vector<bool> holds(FileSink& sink, std::vector<Row> rows) {
-    engine::Result<std::vector<bool>> held;
-    EXPECT_TRUE(test::run_until_done(context, holds_into(&sink, std::move(rows), &held)));
+    const auto held = test::result_of(context, sink.holds(std::move(rows)));
     EXPECT_TRUE(held);
     return *held;
+  }
+  engine::Result<std::vector<StoredSample>> stored(FileSink& sink, std::vector<std::string> series,
+                                                   engine::TimeRange timestamps) {
+    return test::result_of(context, sink.stored(std::move(series), timestamps));
   }
   std::string text() const {
     std::ifstream in{path};
@@ -162,10 +152,8 @@ TEST_F(FileSinkTest, RefusesADirectoryAndValuesThatJsonCannotSay) {
 TEST(Builtin, AcceptsEverythingAndReplaces) {
   asio::io_context context;
   Builtin sink;
-  PushOutcome outcome;
-  outcome.verdict = PushVerdict::retry;
-  EXPECT_TRUE(test::run_until_done(context, push_into(&sink, {row("m", 1)}, &outcome)));
-  EXPECT_EQ(outcome.verdict, PushVerdict::accepted);
+  std::vector<Row> rows{row("m", 1)};
+  EXPECT_EQ(test::result_of(context, sink.push(std::move(rows))).verdict, PushVerdict::accepted);
   EXPECT_EQ(sink.capabilities().overwrite, Overwrite::last_wins);
   EXPECT_TRUE(sink.capabilities().durable_when_acknowledged);
 }
@@ -184,19 +172,15 @@ TEST_F(FileSinkTest, GivesTheNewestRevisionOfWhatItHoldsAndRealDuplicatesTwice) 
   const std::string tricky = "m{a=\", \\\"timestamp\\\": 5, \"}";
   push(*sink, {row("m", 7), row("m", 8, 2), row("n", 1), row(tricky, 3), row("n", 1), row("other", 1)});
   append("not ours\n{\"series\": {\"__name__\":\"m\"}, \"timestamp\": x\n");
-  engine::Result<std::vector<StoredSample>> found;
   const engine::Time at = row("m", 7).timestamp;
-  const engine::TimeRange range{at, at + engine::Duration{1}};
-  ASSERT_TRUE(
-      test::run_until_done(context, stored_into(sink.get(), {"m", "n", tricky, "none"}, range, &found)));
+  const auto found = stored(*sink, {"m", "n", tricky, "none"}, {at, at + engine::Duration{1}});
   ASSERT_TRUE(found) << found.error().detail;
   const std::string ms = " " + std::to_string(engine::epoch_ms(at)) + " ";
   EXPECT_EQ(texts(*found),
             (std::vector<std::string>{"m" + ms + "8", tricky + ms + "3", "n" + ms + "1", "n" + ms + "1"}));
-  const engine::TimeRange before{at - engine::Duration{1}, at};
-  ASSERT_TRUE(test::run_until_done(context, stored_into(sink.get(), {"m"}, before, &found)));
-  ASSERT_TRUE(found);
-  EXPECT_TRUE(found->empty());
+  const auto before = stored(*sink, {"m"}, {at - engine::Duration{1}, at});
+  ASSERT_TRUE(before);
+  EXPECT_TRUE(before->empty());
 }
 
 TEST_F(FileSinkTest, ReadsFilesThatAreLongerThanOnePiece) {
@@ -208,10 +192,8 @@ TEST_F(FileSinkTest, ReadsFilesThatAreLongerThanOnePiece) {
   }
   ASSERT_EQ(push(*sink, rows), PushVerdict::accepted);
   ASSERT_GT(text().size(), 2u << 20);
-  engine::Result<std::vector<StoredSample>> found;
-  const engine::TimeRange range{engine::Time{}, engine::Time::max()};
-  ASSERT_TRUE(test::run_until_done(
-      context, stored_into(sink.get(), {std::string{rows[0].series.view()}}, range, &found)));
+  const auto found =
+      stored(*sink, {std::string{rows[0].series.view()}}, {engine::Time{}, engine::Time::max()});
   ASSERT_TRUE(found);
   ASSERT_EQ(found->size(), rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {

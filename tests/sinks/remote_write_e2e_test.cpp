@@ -23,24 +23,6 @@ using ::testing::HasSubstr;
 
 constexpr Duration kMinute = std::chrono::minutes{1};
 
-asio::awaitable<void> push_into(Sink* sink, std::vector<Row> rows, PushOutcome* outcome) {
-  *outcome = co_await sink->push(std::move(rows));
-}
-asio::awaitable<void> check_into(Sink* sink, SinkHealth* health) {
-  *health = co_await sink->check();
-}
-asio::awaitable<void> holds_into(Sink* sink, std::vector<Row> rows, engine::Result<std::vector<bool>>* held) {
-  *held = co_await sink->holds(std::move(rows));
-}
-asio::awaitable<void> stored_into(Sink* sink, std::vector<std::string> series, engine::TimeRange timestamps,
-                                  engine::Result<std::vector<StoredSample>>* stored) {
-  *stored = co_await sink->stored(std::move(series), timestamps);
-}
-asio::awaitable<void> send_into(net::HttpClient* client, net::ClientRequest request,
-                                net::ClientResult* result) {
-  *result = co_await client->send(std::move(request));
-}
-
 Row row(std::string series, Time at, Value value) {
   Row one;
   one.series = std::move(series);
@@ -65,24 +47,17 @@ class RemoteWriteE2e : public ::testing::Test {
     options.name = "tsdb";
     options.endpoint.url = server_->url() + "/api/v1/write";
     sink_ = std::make_unique<RemoteWrite>(client_, options);
-    ASSERT_TRUE(test::run_until_done(context_, check_into(sink_.get(), &health_)));
+    health_ = test::result_of(context_, sink_->check());
     ASSERT_TRUE(health_.reachable) << health_.server;
   }
-  PushOutcome push(std::vector<Row> rows) {
-    PushOutcome outcome;
-    EXPECT_TRUE(test::run_until_done(context_, push_into(sink_.get(), std::move(rows), &outcome)));
-    return outcome;
-  }
+  PushOutcome push(std::vector<Row> rows) { return test::result_of(context_, sink_->push(std::move(rows))); }
   std::vector<bool> holds(std::vector<Row> rows) {
-    engine::Result<std::vector<bool>> held;
-    EXPECT_TRUE(test::run_until_done(context_, holds_into(sink_.get(), std::move(rows), &held)));
+    const auto held = test::result_of(context_, sink_->holds(std::move(rows)));
     EXPECT_TRUE(held) << held.error().detail;
     return held ? *held : std::vector<bool>{};
   }
   std::vector<StoredSample> stored(std::vector<std::string> series, engine::TimeRange timestamps) {
-    engine::Result<std::vector<StoredSample>> found;
-    EXPECT_TRUE(
-        test::run_until_done(context_, stored_into(sink_.get(), std::move(series), timestamps, &found)));
+    const auto found = test::result_of(context_, sink_->stored(std::move(series), timestamps));
     EXPECT_TRUE(found) << found.error().detail;
     return found ? *found : std::vector<StoredSample>{};
   }
@@ -96,8 +71,7 @@ class RemoteWriteE2e : public ::testing::Test {
                        {"Content-Encoding", "zstd"},
                        {"X-VictoriaMetrics-Remote-Write-Version", "1"}};
     request.body = compress_zstd(encode_write_request(rows));
-    net::ClientResult result;
-    EXPECT_TRUE(test::run_until_done(context_, send_into(&client_, std::move(request), &result)));
+    const net::ClientResult result = test::result_of(context_, client_.send(std::move(request)));
     return result.status;
   }
   /// How many series an instant query shows.
@@ -106,8 +80,7 @@ class RemoteWriteE2e : public ::testing::Test {
     request.endpoint.url = server_->url();
     request.path = "/api/v1/query?query=" + net::url_encode(query) +
                    "&time=" + std::to_string(engine::epoch_ms(at) / 1000) + "&nocache=1";
-    net::ClientResult result;
-    EXPECT_TRUE(test::run_until_done(context_, send_into(&client_, std::move(request), &result)));
+    const net::ClientResult result = test::result_of(context_, client_.send(std::move(request)));
     EXPECT_EQ(result.status, 200) << result.body;
     const auto answer = boost::json::parse(result.body);
     return answer.at("data").at("result").as_array().size();

@@ -1,92 +1,30 @@
 // The remote_write sink against a server of our own, which also takes zstd.
 #include "sinks/remote_write.hpp"
 
-#include <map>
+#include <limits>
+#include <memory>
 
-#include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
 
-#include "net/http_server.hpp"
+#include "tests/sinks/scripted_tsdb.hpp"
 #include "tests/sinks/write_request.hpp"
 #include "tests/support/loopback.hpp"
 
 namespace settle::sinks {
 namespace {
 
-namespace asio = boost::asio;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
-const engine::Time kNow = engine::from_epoch_ms(1'800'000'000'000);
-
-net::ServerResponse answer(int status, std::string body = "", std::vector<net::Header> headers = {}) {
-  net::ServerResponse response;
-  response.status = status;
-  response.body = std::move(body);
-  response.headers = std::move(headers);
-  return response;
-}
-
-struct Script {
-  std::map<std::string, net::ServerResponse> answers;  // by path
-  std::map<std::string, net::ServerResponse> writes;   // by Content-Encoding
-  std::vector<net::ServerRequest> asked;
-};
-
-asio::awaitable<net::ServerResponse> play(Script* script, net::ServerRequest request) {
-  script->asked.push_back(request);
-  if (request.path == "/api/v1/write") {
-    const std::string encoding{net::header_value(request.headers, "content-encoding")};
-    if (const auto found = script->writes.find(encoding); found != script->writes.end())
-      co_return found->second;
-  }
-  const auto found = script->answers.find(request.path);
-  co_return found == script->answers.end() ? answer(404, "404 page not found") : found->second;
-}
-
-net::ServerResponse refuse(int status, std::string detail) {
-  return answer(status, std::move(detail));
-}
-
-Row row(std::string series, std::uint64_t value) {
-  Row one;
-  one.series = std::move(series);
-  one.timestamp = kNow;
-  one.value = engine::Value::count(value);
-  return one;
-}
-
-asio::awaitable<void> push_into(Sink* sink, std::vector<Row> rows, PushOutcome* outcome) {
-  *outcome = co_await sink->push(std::move(rows));
-}
-asio::awaitable<void> check_into(Sink* sink, SinkHealth* health) {
-  *health = co_await sink->check();
-}
-asio::awaitable<void> holds_into(Sink* sink, std::vector<Row> rows, engine::Result<std::vector<bool>>* held) {
-  *held = co_await sink->holds(std::move(rows));
-}
-asio::awaitable<void> stored_into(Sink* sink, std::vector<std::string> series, engine::TimeRange timestamps,
-                                  engine::Result<std::vector<StoredSample>>* stored) {
-  *stored = co_await sink->stored(std::move(series), timestamps);
-}
-
 constexpr const char* kPrometheusBuild =
     R"({"status":"success","data":{"version":"2.42.0","goVersion":"go1.19.8"}})";
 
-struct RemoteWriteTest : ::testing::Test {
+struct RemoteWriteTest : ScriptedTsdb {
   RemoteWriteTest() {
-    Script* at = &script;
-    net::ServerLimits limits;
-    limits.body_bytes_max = 8u << 20;
-    server = std::make_unique<net::HttpServer>(
-        context.get_executor(), limits,
-        [at](net::ServerRequest request) { return play(at, std::move(request)); }, refuse);
-    EXPECT_EQ(server->listen("127.0.0.1:0"), "");
-    base = "http://127.0.0.1:" + std::to_string(server->port());
     options.name = "tsdb";
-    options.endpoint.url = base + "/api/v1/write";
-    script.writes["snappy"] = answer(204);
+    options.endpoint.url = url + "/api/v1/write";
+    script.answers["/api/v1/write snappy"] = answer(204);
   }
   void be_prometheus() {
     script.answers["/-/ready"] = answer(200);
@@ -106,15 +44,11 @@ struct RemoteWriteTest : ::testing::Test {
     if (!made) made = std::make_unique<RemoteWrite>(client, options);
     return *made;
   }
-  PushOutcome push(std::vector<Row> rows) {
-    PushOutcome outcome;
-    EXPECT_TRUE(test::run_until_done(context, push_into(&sink(), std::move(rows), &outcome)));
-    return outcome;
-  }
-  SinkHealth check() {
-    SinkHealth health;
-    EXPECT_TRUE(test::run_until_done(context, check_into(&sink(), &health)));
-    return health;
+  PushOutcome push(std::vector<Row> rows) { return test::result_of(context, sink().push(std::move(rows))); }
+  SinkHealth check() { return test::result_of(context, sink().check()); }
+  engine::Result<std::vector<StoredSample>> stored(std::vector<std::string> series,
+                                                   engine::TimeRange timestamps) {
+    return test::result_of(context, sink().stored(std::move(series), timestamps));
   }
   /// The encodings of the bodies that came since the last call.
   std::vector<std::string> encodings() {
@@ -130,11 +64,6 @@ struct RemoteWriteTest : ::testing::Test {
 
   static constexpr const char* kNothing =
       R"({"status":"success","data":{"resultType":"matrix","result":[]}})";
-  asio::io_context context;
-  net::HttpClient client{context.get_executor()};
-  Script script;
-  std::unique_ptr<net::HttpServer> server;
-  std::string base;
   RemoteWriteOptions options;
   std::unique_ptr<RemoteWrite> made;
 };
@@ -158,7 +87,7 @@ TEST_F(RemoteWriteTest, PostsSnappyBodiesWithTheHeadersOfTheProtocol) {
 
 TEST_F(RemoteWriteTest, SpeaksZstdToAVictoriaMetricsThatTakesIt) {
   be_victoria("v1.116.0", 1'700'000'000);
-  script.writes["zstd"] = answer(204);
+  script.answers["/api/v1/write zstd"] = answer(204);
   EXPECT_THAT(check().server, HasSubstr("1.116.0"));
   script.asked.clear();
   EXPECT_EQ(push({row("m", 5)}).verdict, PushVerdict::accepted);
@@ -176,7 +105,7 @@ TEST_F(RemoteWriteTest, SendsTheSameBodyAsSnappyWhenZstdIsRefusedAndRemembersIt)
   for (const int status : {400, 415}) {
     made.reset();
     be_victoria("v1.79.5", 1'700'000'000);
-    script.writes["zstd"] = answer(status, "snappy: corrupt input");
+    script.answers["/api/v1/write zstd"] = answer(status, "snappy: corrupt input");
     check();
     script.asked.clear();
     EXPECT_EQ(push({row("m", 5)}).verdict, PushVerdict::accepted);
@@ -197,17 +126,17 @@ TEST_F(RemoteWriteTest, SendsTheSameBodyAsSnappyWhenZstdIsRefusedAndRemembersIt)
 
 TEST_F(RemoteWriteTest, TakesTheVerdictOfTheSnappyBodyAndTriesZstdAgainUnlessThatWentWell) {
   be_victoria("v1.116.0", 1'700'000'000);
-  script.writes["zstd"] = answer(400, "bad row");
-  script.writes["snappy"] = answer(400, "bad row");
+  script.answers["/api/v1/write zstd"] = answer(400, "bad row");
+  script.answers["/api/v1/write snappy"] = answer(400, "bad row");
   check();
   script.asked.clear();
   EXPECT_EQ(push({row("m", 5), row("n", 5)}).verdict, PushVerdict::refused);
   EXPECT_THAT(encodings(), ElementsAre("zstd", "snappy"));
-  script.writes["snappy"] = answer(503, "", {{"Retry-After", "3"}});
+  script.answers["/api/v1/write snappy"] = answer(503, "", {{"Retry-After", "3"}});
   const PushOutcome busy = push({row("m", 5)});
   EXPECT_EQ(busy.verdict, PushVerdict::retry);
   EXPECT_EQ(busy.retry_after, std::chrono::seconds{3});
-  script.writes["zstd"] = answer(204);
+  script.answers["/api/v1/write zstd"] = answer(204);
   script.asked.clear();
   EXPECT_EQ(push({row("m", 5)}).verdict, PushVerdict::accepted);
   EXPECT_THAT(encodings(), ElementsAre("zstd"));
@@ -218,7 +147,7 @@ TEST_F(RemoteWriteTest, FallsBackOnNothingElse) {
   for (const auto& [status, verdict] :
        {std::pair{500, PushVerdict::uncertain}, std::pair{429, PushVerdict::retry},
         std::pair{401, PushVerdict::misconfigured}, std::pair{422, PushVerdict::refused}}) {
-    script.writes["zstd"] = answer(status);
+    script.answers["/api/v1/write zstd"] = answer(status);
     EXPECT_EQ(push({row("m", 5)}).verdict, verdict);
     EXPECT_THAT(encodings(), ElementsAre("zstd")) << status;
   }
@@ -252,7 +181,7 @@ TEST_F(RemoteWriteTest, TakesAFaultOfARowForOneWhateverItsStatus) {
         Case{502, "out of bounds", PushVerdict::uncertain}, Case{503, "", PushVerdict::retry},
         Case{404, "remote write receiver needs to be enabled", PushVerdict::misconfigured},
         Case{403, "", PushVerdict::misconfigured}, Case{409, "", PushVerdict::refused}}) {
-    script.writes["snappy"] = answer(one.status, one.body);
+    script.answers["/api/v1/write snappy"] = answer(one.status, one.body);
     EXPECT_EQ(push({row("m", 5)}).verdict, one.verdict) << one.status;
   }
 }
@@ -297,7 +226,7 @@ TEST_F(RemoteWriteTest, SaysWhatAVictoriaMetricsCanDo) {
 }
 
 TEST_F(RemoteWriteTest, CannotReadBackFromAServerItDoesNotKnowUnlessItIsToldWhere) {
-  options.endpoint.url = base + "/api/v1/push";
+  options.endpoint.url = url + "/api/v1/push";
   script.answers["/api/v1/push"] = answer(200);
   const SinkHealth health = check();
   EXPECT_TRUE(health.reachable);
@@ -305,7 +234,7 @@ TEST_F(RemoteWriteTest, CannotReadBackFromAServerItDoesNotKnowUnlessItIsToldWher
   ASSERT_EQ(script.asked.size(), 1u);
   EXPECT_EQ(uncompress_snappy(script.asked[0].body), "") << "asked to take nothing";
   made.reset();
-  options.read_url = base + "/prometheus";
+  options.read_url = url + "/prometheus";
   script.answers["/prometheus/api/v1/query"] = answer(200, kNothing);
   EXPECT_TRUE(check().capabilities.can_read_back);
   script.answers["/api/v1/push"] = answer(502);
@@ -329,16 +258,13 @@ TEST_F(RemoteWriteTest, FindsByQueriesWhatAPrometheusHolds) {
       answer(200, R"({"status":"success","data":{"resultType":"matrix","result":[
     {"metric":{"__name__":"m"},"values":[[1800000000,"5"]]},
     {"metric":{"__name__":"m","more":"1"},"values":[[1800000000,"6"]]}]}})");
-  engine::Result<std::vector<bool>> held;
   Row marker = row("m", 5);
   marker.reason = engine::Reason::stale;
-  ASSERT_TRUE(test::run_until_done(
-      context, holds_into(&sink(), {row("m", 5), row("m", 6), row("n", 5), marker}, &held)));
+  std::vector<Row> rows{row("m", 5), row("m", 6), row("n", 5), marker};
+  const auto held = test::result_of(context, sink().holds(std::move(rows)));
   ASSERT_TRUE(held) << held.error().detail;
   EXPECT_THAT(*held, ElementsAre(true, false, false, false));
-  engine::Result<std::vector<StoredSample>> found;
-  const engine::TimeRange range{kNow, kNow + engine::Duration{1}};
-  ASSERT_TRUE(test::run_until_done(context, stored_into(&sink(), {"m"}, range, &found)));
+  const auto found = stored({"m"}, {kNow, kNow + engine::Duration{1}});
   ASSERT_TRUE(found) << found.error().detail;
   ASSERT_EQ(found->size(), 1u);
   EXPECT_EQ((*found)[0].value, engine::Value::count(5));
@@ -349,15 +275,13 @@ TEST_F(RemoteWriteTest, AsksForLessWhenAQueryIsTooLarge) {
   check();
   script.asked.clear();
   script.answers["/api/v1/query"] = answer(422, "too many samples");
-  engine::Result<std::vector<StoredSample>> found;
   const engine::TimeRange range{kNow, kNow + engine::Duration{2}};
-  ASSERT_TRUE(test::run_until_done(context, stored_into(&sink(), {"m", "n"}, range, &found)));
+  const auto found = stored({"m", "n"}, range);
   ASSERT_FALSE(found);
   EXPECT_THAT(found.error().detail, HasSubstr("too many samples"));
   EXPECT_EQ(script.asked.size(), 3u);  // both; the second; its second millisecond
   script.answers["/api/v1/query"] = answer(500, "trouble");
-  ASSERT_TRUE(test::run_until_done(context, stored_into(&sink(), {"m", "n"}, range, &found)));
-  EXPECT_FALSE(found);
+  EXPECT_FALSE(stored({"m", "n"}, range));
   EXPECT_EQ(script.asked.size(), 4u);
 }
 

@@ -1,123 +1,42 @@
 #include "sinks/victoriametrics.hpp"
 
-#include <deque>
-#include <map>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <gmock/gmock.h>
 
-#include "net/http_server.hpp"
+#include "tests/sinks/scripted_tsdb.hpp"
 #include "tests/support/loopback.hpp"
 
 namespace settle::sinks {
 namespace {
 
-namespace asio = boost::asio;
 using ::testing::HasSubstr;
 
-const engine::Time kNow = engine::from_epoch_ms(1'800'000'000'000);
-
-struct Script {
-  std::map<std::string, net::ServerResponse> answers;  // by path
-  std::vector<net::ServerRequest> asked;
-  bool mute = false;
-};
-
-asio::awaitable<net::ServerResponse> play(Script* script, net::ServerRequest request) {
-  script->asked.push_back(request);
-  if (script->mute) {
-    const auto executor = co_await asio::this_coro::executor;
-    asio::steady_timer never{executor, std::chrono::hours{1}};
-    co_await never.async_wait(asio::use_awaitable);
-  }
-  const auto found = script->answers.find(request.path);
-  net::ServerResponse none;
-  none.status = 400;
-  none.body = "unsupported path requested: \"" + request.path + "\"";
-  co_return found == script->answers.end() ? none : found->second;
-}
-
-net::ServerResponse answer(int status, std::string body = "", std::vector<net::Header> headers = {}) {
-  net::ServerResponse response;
-  response.status = status;
-  response.body = std::move(body);
-  response.headers = std::move(headers);
-  return response;
-}
-
-net::ServerResponse refuse(int status, std::string detail) {
-  return answer(status, std::move(detail));
-}
-
-Row row(std::string series, std::uint64_t value) {
-  Row one;
-  one.series = std::move(series);
-  one.timestamp = kNow;
-  one.value = engine::Value::count(value);
-  return one;
-}
-
-asio::awaitable<void> push_into(Sink* sink, std::vector<Row> rows, PushOutcome* outcome) {
-  *outcome = co_await sink->push(std::move(rows));
-}
-asio::awaitable<void> check_into(Sink* sink, SinkHealth* health) {
-  *health = co_await sink->check();
-}
-asio::awaitable<void> holds_into(Sink* sink, std::vector<Row> rows, engine::Result<std::vector<bool>>* held) {
-  *held = co_await sink->holds(std::move(rows));
-}
-
-asio::awaitable<void> stored_into(Sink* sink, std::vector<std::string> series, engine::TimeRange timestamps,
-                                  engine::Result<std::vector<StoredSample>>* stored) {
-  *stored = co_await sink->stored(std::move(series), timestamps);
-}
-
-struct VictoriaMetricsTest : ::testing::Test {
+struct VictoriaMetricsTest : ScriptedTsdb {
   VictoriaMetricsTest() {
-    Script* at = &script;
-    server = std::make_unique<net::HttpServer>(
-        context.get_executor(), net::ServerLimits{},
-        [at](net::ServerRequest request) { return play(at, std::move(request)); }, refuse);
-    EXPECT_EQ(server->listen("127.0.0.1:0"), "");
     options.name = "tsdb";
-    options.endpoint.url = "http://127.0.0.1:" + std::to_string(server->port());
+    options.endpoint.url = url;
+    script.otherwise = answer(400, "unsupported path requested");
     script.answers["/health"] = answer(200, "OK");
     script.answers["/metrics"] = answer(200, "vm_app_version{version=\"\", short_version=\"\"} 1\n");
     script.answers["/internal/force_flush"] = answer(200);
   }
   PushOutcome push(std::vector<Row> rows) {
     VictoriaMetrics sink{client, options};
-    PushOutcome outcome;
-    EXPECT_TRUE(test::run_until_done(context, push_into(&sink, std::move(rows), &outcome)));
-    return outcome;
+    return test::result_of(context, sink.push(std::move(rows)));
   }
   SinkHealth check() {
     VictoriaMetrics sink{client, options};
-    SinkHealth health;
-    EXPECT_TRUE(test::run_until_done(context, check_into(&sink, &health)));
-    return health;
+    return test::result_of(context, sink.check());
   }
   engine::Result<std::vector<bool>> holds(std::vector<Row> rows) {
     VictoriaMetrics sink{client, options};
-    engine::Result<std::vector<bool>> held;
-    EXPECT_TRUE(test::run_until_done(context, holds_into(&sink, std::move(rows), &held)));
-    return held;
+    return test::result_of(context, sink.holds(std::move(rows)));
   }
   engine::Result<std::vector<StoredSample>> stored(std::vector<std::string> series,
                                                    engine::TimeRange timestamps) {
     VictoriaMetrics sink{client, options};
-    engine::Result<std::vector<StoredSample>> found;
-    EXPECT_TRUE(test::run_until_done(context, stored_into(&sink, std::move(series), timestamps, &found)));
-    return found;
+    return test::result_of(context, sink.stored(std::move(series), timestamps));
   }
 
-  asio::io_context context;
-  net::HttpClient client{context.get_executor()};
-  Script script;
-  std::unique_ptr<net::HttpServer> server;
   VictoriaMetricsOptions options;
 };
 

@@ -4,7 +4,9 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
@@ -16,6 +18,22 @@ namespace settle::test {
 /// Runs `work` on `context` to its end; false when it was not done after `limit` (then the test has failed).
 [[nodiscard]] bool run_until_done(boost::asio::io_context& context, boost::asio::awaitable<void> work,
                                   std::chrono::milliseconds limit = std::chrono::seconds{30});
+
+/// Of result_of(): shared with the work, which may outlive the wait.
+template <class T>
+boost::asio::awaitable<void> keep_result(boost::asio::awaitable<T> work, std::shared_ptr<T> result) {
+  *result = co_await std::move(work);
+}
+
+/// What `work` gives. Throws when it is not done in time.
+template <class T>
+[[nodiscard]] T result_of(boost::asio::io_context& context, boost::asio::awaitable<T> work) {
+  const auto result = std::make_shared<T>();
+  if (!run_until_done(context, keep_result(std::move(work), result))) {
+    throw std::runtime_error("the work was not done in time");
+  }
+  return std::move(*result);
+}
 
 /// A server that plays one script per connection: reads one request head, says the text, then closes or
 /// stays.
