@@ -9,40 +9,13 @@
 #include "runner/keys.hpp"
 #include "runner/ledger.hpp"
 #include "runner/series_names.hpp"
-#include "tests/support/runner_rig.hpp"
+#include "tests/runner/runner_world.hpp"
 
 namespace settle::runner {
 
-using namespace std::chrono_literals;
-using engine::Time;
-using engine::TimeRange;
-using engine::Value;
-using testing::job_json;
-using testing::RunnerRig;
-
-inline const Time kNoon = *engine::parse_time("2026-06-26T12:00:00Z");
-inline const std::string kSeries = "requests_total";
-inline const std::string kJob =
-    job_json("a/b", R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:4")");
-
-inline std::uint64_t truth(Time bucket) {
-  return static_cast<std::uint64_t>(engine::epoch_ms(bucket) / 60'000 % 1'000) + 5;
-}
-
 /// One series, as it will always be; the frontier is now.
 inline fetchers::FetchResult settled(const fetchers::FetchRequest& request) {
-  fetchers::FetchResult result;
-  engine::ScopeAnswer answer;
-  answer.scope = "source";
-  answer.covered = request.range;
-  answer.frontier = request.now;
-  for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
-    answer.rows.push_back({.series = result.answer.texts.keep(kSeries),
-                           .bucket = bucket,
-                           .value = Value::count(truth(bucket))});
-  }
-  result.answer.scopes.push_back(std::move(answer));
-  return result;
+  return say_all(request, [](Time bucket, Time) { return Value::count(truth(bucket)); });
 }
 
 using Points = std::map<std::pair<std::string, Time>, std::vector<engine::Sample>>;
@@ -102,6 +75,9 @@ struct World {
     return *rig.service().find_backfill("default", id, backfill);
   }
   std::vector<GapStatus> gaps() { return rig.service().gaps("default", id, 0, 1'000); }
+  std::uint64_t gaps_open() {
+    return rig.service().job_status(*rig.service().find_job("default", id)).gaps_open;
+  }
 
   RunnerRig rig;
   std::string id;
@@ -110,16 +86,17 @@ struct World {
 /// One scope with one series, as it will always be.
 inline void say_scope(const std::string& scope, const fetchers::FetchRequest& request,
                       fetchers::FetchResult& result) {
-  engine::ScopeAnswer answer;
-  answer.scope = scope;
-  answer.covered = request.range;
-  answer.frontier = request.now;
-  for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
-    answer.rows.push_back({.series = result.answer.texts.keep("requests_total{zone=\"" + scope + "\"}"),
-                           .bucket = bucket,
-                           .value = Value::count(truth(bucket))});
-  }
-  result.answer.scopes.push_back(std::move(answer));
+  say(
+      scope, "requests_total{zone=\"" + scope + "\"}", request,
+      [](Time bucket, Time) { return Value::count(truth(bucket)); }, result);
+}
+
+/// The scopes a and b; b fails while it is down.
+inline fetchers::FetchResult say_two(const fetchers::FetchRequest& request, bool b_is_down) {
+  fetchers::FetchResult result = b_is_down ? testing::unreachable("b") : fetchers::FetchResult{};
+  say_scope("a", request, result);
+  if (!b_is_down) say_scope("b", request, result);
+  return result;
 }
 
 }  // namespace settle::runner

@@ -3,43 +3,20 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/support/runner_rig.hpp"
+#include "tests/runner/runner_world.hpp"
 
 namespace settle::runner {
 namespace {
 
-using namespace std::chrono_literals;
-using engine::Time;
-using engine::Value;
-using testing::job_json;
-using testing::RunnerRig;
-
-const Time kNoon = *engine::parse_time("2026-06-26T12:00:00Z");
-constexpr std::string_view kSeries = R"(requests_total{zone="a"})";
-
-/// What the source says of a bucket at this age of its end.
-using Life = std::function<Value(Time bucket, engine::Duration age)>;
-
-testing::Script living(Life life) {
-  return [life = std::move(life)](const fetchers::FetchRequest& request) {
-    fetchers::FetchResult result;
-    engine::ScopeAnswer answer;
-    answer.scope = "source";
-    answer.covered = request.range;
-    answer.frontier = request.now;
-    for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
-      answer.rows.push_back({.series = result.answer.texts.keep(kSeries),
-                             .bucket = bucket,
-                             .value = life(bucket, request.now - (bucket + 1min))});
-    }
-    result.answer.scopes.push_back(std::move(answer));
-    return result;
-  };
-}
+const std::string kZoneA = R"(requests_total{zone="a"})";
 
 /// 10, then 17 after four minutes, then 12 after seven.
-Value up_and_down(Time, engine::Duration age) {
-  return Value::count(age < 4min ? 10 : age < 7min ? 17 : 12);
+fetchers::FetchResult up_and_down(const fetchers::FetchRequest& request) {
+  const Shown shown = [](Time bucket, Time now) {
+    const engine::Duration age = now - (bucket + 1min);
+    return Value::count(age < 4min ? 10 : age < 7min ? 17 : 12);
+  };
+  return say_all(request, shown, kZoneA);
 }
 
 std::string job(const std::string& more) {
@@ -47,7 +24,7 @@ std::string job(const std::string& more) {
 }
 
 TEST(Corrections, LedgerSendsDifferencesUnderNamesOfTheirOwn) {
-  RunnerRig rig{kNoon, living(up_and_down)};
+  RunnerRig rig{kNoon, up_and_down};
   rig.sink.overwrite = sinks::Overwrite::none;
   rig.start();
   ASSERT_TRUE(rig.post(job(R"(,"corrections":"ledger","record":"settled","labels":{"site":"x"})")));
@@ -66,11 +43,11 @@ TEST(Corrections, LedgerSendsDifferencesUnderNamesOfTheirOwn) {
     EXPECT_EQ(values(R"(settled:revision{revision="3",site="x",zone="a"})"), std::vector{Value::number(-5)});
     EXPECT_EQ(values(R"(settled:revision{revision="4",site="x",zone="a"})"), std::vector<Value>{});
   }
-  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).unpropagated, 0);
+  EXPECT_EQ(first_status(rig).unpropagated, 0);
 }
 
 TEST(Corrections, OnlyLargerValuesFollowWhereTheSinkKeepsTheLarger) {
-  RunnerRig rig{kNoon, living(up_and_down)};
+  RunnerRig rig{kNoon, up_and_down};
   rig.sink.overwrite = sinks::Overwrite::max_wins;
   rig.start();
   EXPECT_FALSE(rig.post(job(R"(,"corrections":"repush")")));
@@ -79,30 +56,30 @@ TEST(Corrections, OnlyLargerValuesFollowWhereTheSinkKeepsTheLarger) {
   const auto received = rig.received();
   std::size_t sealed = 0;
   for (Time bucket = kNoon; bucket < kNoon + 10min; bucket += 1min, ++sealed) {
-    const auto found = received.find({std::string{kSeries}, bucket});
+    const auto found = received.find({kZoneA, bucket});
     ASSERT_NE(found, received.end());
     EXPECT_EQ(found->second, (std::vector{Value::count(10), Value::count(17)}));
   }
-  const auto status = rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]);
+  const auto status = first_status(rig);
   EXPECT_LE(status.unpropagated, -5.0 * static_cast<double>(sealed));
 }
 
 TEST(Corrections, AJobForGrowingValuesRestsWhenItsSinkKeepsBoth) {
-  RunnerRig rig{kNoon, living(up_and_down)};
+  RunnerRig rig{kNoon, up_and_down};
   rig.sink.overwrite = sinks::Overwrite::max_wins;
   rig.start();
   ASSERT_TRUE(rig.post(job(R"(,"values":"growing")")));
   rig.pass(5min, 5s);
-  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::running);
+  EXPECT_EQ(first_status(rig).state, JobState::running);
   rig.stop();
   rig.sink.overwrite = sinks::Overwrite::none;
   rig.start();
   rig.pass(2min, 5s);
-  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::paused);
+  EXPECT_EQ(first_status(rig).state, JobState::paused);
 }
 
 TEST(Corrections, ALedgerGoesOnWhereAReplacedJobLeftIt) {
-  RunnerRig rig{kNoon, living(up_and_down)};
+  RunnerRig rig{kNoon, up_and_down};
   rig.sink.overwrite = sinks::Overwrite::none;
   rig.start();
   ASSERT_TRUE(rig.post(job(R"(,"corrections":"ledger")")));

@@ -4,43 +4,35 @@
 #include <gtest/gtest.h>
 
 #include "runner/ledger.hpp"
-#include "tests/support/runner_rig.hpp"
+#include "tests/runner/runner_world.hpp"
 
 namespace settle::runner {
 namespace {
 
-using namespace std::chrono_literals;
 using engine::Reason;
-using engine::Time;
-using engine::Value;
-using testing::job_json;
-using testing::RunnerRig;
-
-const Time kNoon = *engine::parse_time("2026-06-26T12:00:00Z");
-
-/// Each bucket is 7 from its first second on; `down` makes the source fail.
-struct Source {
-  bool down = false;
-  testing::Script script() {
-    return [this](const fetchers::FetchRequest& request) {
-      if (down) return testing::unreachable("source");
-      fetchers::FetchResult result;
-      engine::ScopeAnswer answer;
-      answer.scope = "source";
-      answer.covered = request.range;
-      answer.frontier = request.now;
-      for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
-        answer.rows.push_back({.series = result.answer.texts.keep("requests_total"),
-                               .bucket = bucket,
-                               .value = Value::count(7)});
-      }
-      result.answer.scopes.push_back(std::move(answer));
-      return result;
-    };
-  }
-};
 
 const std::string kSlow = R"(,"poll_interval":"30s","watch":"10m","finality":"fixed:5m")";
+
+/// Each bucket is 7 from its first second on.
+fetchers::FetchResult sevens(const fetchers::FetchRequest& request) {
+  return say_all(request, [](Time, Time) { return Value::count(7); });
+}
+
+class Flush : public ::testing::Test {
+ protected:
+  /// Starts, and posts the job that every test begins with. Its id.
+  std::string start() {
+    rig.start();
+    const auto added = rig.post(job_json("a/b", kSlow));
+    EXPECT_TRUE(added);
+    return added ? added->job.id : "";
+  }
+  bool down = false;
+  RunnerRig rig{kNoon, [this](const fetchers::FetchRequest& request) {
+                  return down ? testing::unreachable("source") : sevens(request);
+                }};
+};
+using StaleMarker = Flush;
 
 std::map<std::pair<std::string, Time>, std::vector<Reason>> reasons(const RunnerRig& rig) {
   std::map<std::pair<std::string, Time>, std::vector<Reason>> found;
@@ -60,18 +52,14 @@ std::string newest(RunnerRig& rig, Table table) {
   return sequence;
 }
 
-TEST(Flush, SendsWhatIsOpenAndRemovesTheJobInOneCommit) {
-  Source source;
-  RunnerRig rig{kNoon, source.script()};
-  rig.start();
-  const auto added = rig.post(job_json("a/b", kSlow));
-  ASSERT_TRUE(added);
+TEST_F(Flush, SendsWhatIsOpenAndRemovesTheJobInOneCommit) {
+  const std::string id = start();
   rig.pass(10min, 5s);
   EXPECT_EQ(reasons(rig).count({"requests_total", kNoon + 7min}), 0U);  // not final yet
-  ASSERT_TRUE(rig.remove(added->job.id, true));
+  ASSERT_TRUE(rig.remove(id, true));
   // The engine's record, the samples and the removal are one commit.
   EXPECT_EQ(newest(rig, Table::ledger), newest(rig, Table::log));
-  EXPECT_EQ(rig.service().find_job("default", added->job.id), nullptr);
+  EXPECT_EQ(rig.service().find_job("default", id), nullptr);
   const auto found = reasons(rig);
   for (Time bucket = kNoon; bucket < kNoon + 9min; bucket += 1min) {
     const auto at = found.find({"requests_total", bucket});
@@ -86,23 +74,17 @@ TEST(Flush, SendsWhatIsOpenAndRemovesTheJobInOneCommit) {
   EXPECT_EQ(reasons(rig), found);
 }
 
-TEST(Flush, WhoeverTakesTheStreamOverRepeatsNothing) {
-  Source source;
-  RunnerRig rig{kNoon, source.script()};
-  rig.start();
-  const auto added = rig.post(job_json("a/b", kSlow));
-  ASSERT_TRUE(added);
+TEST_F(Flush, WhoeverTakesTheStreamOverRepeatsNothing) {
+  const std::string id = start();
   rig.pass(10min, 5s);
-  ASSERT_TRUE(rig.remove(added->job.id, true));
+  ASSERT_TRUE(rig.remove(id, true));
   ASSERT_TRUE(rig.post(job_json("a/b", kSlow)));
   rig.pass(15min, 5s);
   for (const auto& [key, of] : reasons(rig)) EXPECT_EQ(of.size(), 1U) << engine::format_time(key.second);
   EXPECT_EQ(reasons(rig).count({"requests_total", kNoon + 12min}), 1U);
 }
 
-TEST(Flush, LeavesOtherJobsOfTheStreamAlone) {
-  Source source;
-  RunnerRig rig{kNoon, source.script()};
+TEST_F(Flush, LeavesOtherJobsOfTheStreamAlone) {
   rig.start();
   const auto gone = rig.post(job_json("a/b", kSlow + R"(,"record":"gone")"));
   const auto stays = rig.post(job_json("a/c", kSlow + R"(,"record":"stays")"));
@@ -120,17 +102,13 @@ TEST(Flush, LeavesOtherJobsOfTheStreamAlone) {
   EXPECT_EQ(reasons(rig).at({"gone", kNoon + 20min}), std::vector{Reason::settled});
 }
 
-TEST(StaleMarker, FollowsTheNewestSampleOfEachSeriesWhenAJobIsRemoved) {
-  Source source;
-  RunnerRig rig{kNoon, source.script()};
+TEST_F(StaleMarker, FollowsTheNewestSampleOfEachSeriesWhenAJobIsRemoved) {
   rig.sink.takes_stale_markers = true;
-  rig.start();
-  const auto added = rig.post(job_json("a/b", kSlow));
-  ASSERT_TRUE(added);
+  const std::string id = start();
   rig.pass(10min, 5s);
   const Time last = rig.received().rbegin()->first.second;
   EXPECT_GE(last, kNoon + 3min);
-  ASSERT_TRUE(rig.remove(added->job.id));
+  ASSERT_TRUE(rig.remove(id));
   EXPECT_EQ(reasons(rig).at({"requests_total", last + 1ms}), std::vector{Reason::stale});
   ASSERT_TRUE(rig.post(job_json("a/b", kSlow)));  // the series goes on
   rig.pass(10min, 5s);
@@ -138,57 +116,51 @@ TEST(StaleMarker, FollowsTheNewestSampleOfEachSeriesWhenAJobIsRemoved) {
   for (const auto& [key, of] : reasons(rig)) EXPECT_EQ(of.size(), 1U) << engine::format_time(key.second);
 }
 
-TEST(StaleMarker, FollowsWhatAFlushSentAndOnlyWhereTheSinkTakesIt) {
-  for (const bool takes : {true, false}) {
-    Source source;
-    RunnerRig rig{kNoon, source.script()};
-    rig.sink.takes_stale_markers = takes;
-    rig.start();
-    const auto added = rig.post(job_json("a/b", kSlow));
-    ASSERT_TRUE(added);
-    rig.pass(10min, 5s);
-    ASSERT_TRUE(rig.remove(added->job.id, true));
-    std::size_t markers = 0;
-    Time newest = kNoon;
-    for (const sinks::Row& row : rig.sink.rows) {
-      markers += row.reason == Reason::stale ? 1 : 0;
-      if (row.reason == Reason::flush) newest = std::max(newest, row.timestamp);
-    }
-    EXPECT_EQ(markers, takes ? 1U : 0U);
-    EXPECT_GE(newest, kNoon + 8min);
-    EXPECT_EQ(reasons(rig).count({"requests_total", newest + 1ms}), takes ? 1U : 0U);
+void expect_marker_of_flush(bool takes) {
+  RunnerRig rig{kNoon, sevens};
+  rig.sink.takes_stale_markers = takes;
+  rig.start();
+  const auto added = rig.post(job_json("a/b", kSlow));
+  ASSERT_TRUE(added);
+  rig.pass(10min, 5s);
+  ASSERT_TRUE(rig.remove(added->job.id, true));
+  std::size_t markers = 0;
+  Time newest = kNoon;
+  for (const sinks::Row& row : rig.sink.rows) {
+    markers += row.reason == Reason::stale ? 1 : 0;
+    if (row.reason == Reason::flush) newest = std::max(newest, row.timestamp);
   }
+  EXPECT_EQ(markers, takes ? 1U : 0U);
+  EXPECT_GE(newest, kNoon + 8min);
+  EXPECT_EQ(reasons(rig).count({"requests_total", newest + 1ms}), takes ? 1U : 0U);
 }
 
-TEST(Flush, AnswersForAJobThatIsNotThere) {
-  Source source;
-  RunnerRig rig{kNoon, source.script()};
+TEST_F(StaleMarker, FollowsWhatAFlushSentAndOnlyWhereTheSinkTakesIt) {
+  expect_marker_of_flush(true);
+  expect_marker_of_flush(false);
+}
+
+TEST_F(Flush, AnswersForAJobThatIsNotThere) {
   rig.start();
   const auto removed = rig.remove("nobody", true);
   ASSERT_FALSE(removed);
   EXPECT_EQ(removed.refusal().kind, Refusal::Kind::not_found);
 }
 
-TEST(Flush, SendsWhatIsKnownOfASourceThatIsDown) {
-  Source source;
-  RunnerRig rig{kNoon, source.script()};
-  rig.start();
-  const auto added = rig.post(job_json("a/b", kSlow));
-  ASSERT_TRUE(added);
+TEST_F(Flush, SendsWhatIsKnownOfASourceThatIsDown) {
+  const std::string id = start();
   rig.pass(4min, 5s);
-  source.down = true;
+  down = true;
   rig.pass(3min, 5s);
-  ASSERT_TRUE(rig.remove(added->job.id, true));
+  ASSERT_TRUE(rig.remove(id, true));
   EXPECT_EQ(reasons(rig).at({"requests_total", kNoon + 2min}), std::vector{Reason::flush});
 }
 
-TEST(Flush, GivesWhatIsOpenToAJobThatHasSeenNothingYet) {
-  Source source;
-  RunnerRig rig{kNoon, source.script()};
+TEST_F(Flush, GivesWhatIsOpenToAJobThatHasSeenNothingYet) {
   rig.start();
   ASSERT_TRUE(rig.post(job_json("a/b", kSlow + R"(,"record":"first")")));
   rig.pass(10min, 5s);
-  source.down = true;
+  down = true;
   const auto late = rig.post(job_json("a/c", kSlow + R"(,"record":"late")"));
   ASSERT_TRUE(late);
   ASSERT_TRUE(rig.remove(late->job.id, true));

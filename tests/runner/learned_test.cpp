@@ -1,51 +1,28 @@
 // A job whose finality is learned, in a whole runner.
 #include <algorithm>
 #include <map>
-#include <utility>
 
 #include <gtest/gtest.h>
 
-#include "tests/support/runner_rig.hpp"
+#include "tests/runner/runner_world.hpp"
 
 namespace settle::runner {
 namespace {
 
-using namespace std::chrono_literals;
-using engine::Time;
-using engine::Value;
-using testing::job_json;
-using testing::RunnerRig;
-
-const Time kNoon = *engine::parse_time("2026-06-26T12:00:00Z");
-
 /// A bucket grows for two minutes after its end.
-fetchers::FetchResult growing(const fetchers::FetchRequest& request) {
-  fetchers::FetchResult result;
-  engine::ScopeAnswer answer;
-  answer.scope = "source";
-  answer.covered = request.range;
-  answer.frontier = request.now;
-  for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
-    const auto seconds = std::clamp<std::int64_t>((request.now - bucket) / 1s, 0, 180);
-    answer.rows.push_back({.series = result.answer.texts.keep("requests_total"),
-                           .bucket = bucket,
-                           .value = Value::count(static_cast<std::uint64_t>(seconds))});
-  }
-  result.answer.scopes.push_back(std::move(answer));
-  return result;
-}
-
-const Job& only_job(RunnerRig& rig) {
-  return *rig.service().list_jobs("default", "", 1)[0];
+fetchers::FetchResult by_seconds(const fetchers::FetchRequest& request) {
+  return say_all(request, [](Time bucket, Time now) {
+    return Value::count(static_cast<std::uint64_t>(std::clamp<std::int64_t>((now - bucket) / 1s, 0, 180)));
+  });
 }
 
 TEST(LearnedJob, IsWhatAJobIsThatSaysNothing) {
-  RunnerRig rig{kNoon, growing};
+  RunnerRig rig{kNoon, by_seconds};
   rig.start();
   ASSERT_TRUE(rig.post(job_json("a/b", R"(,"poll_interval":"30s","watch":"10m")")));
-  EXPECT_EQ(only_job(rig).spec.engine.finality, engine::Finality{engine::Learned{}});
+  EXPECT_EQ(first_job(rig).spec.engine.finality, engine::Finality{engine::Learned{}});
   rig.pass(40min, 10s);
-  const JobStatus status = rig.service().job_status(only_job(rig));
+  const JobStatus status = first_status(rig);
   EXPECT_EQ(status.finality.error_target, 0.01);
   EXPECT_GT(status.finality.learned.windows, 10U);
   EXPECT_TRUE(status.warnings.empty()) << status.warnings[0];
@@ -63,17 +40,17 @@ TEST(LearnedJob, IsWhatAJobIsThatSaysNothing) {
 TEST(LearnedJob, ReadsSealedBucketsAgainOneInATickAndNoFailureOfThatIsTheTicks) {
   std::map<Time, int> again;  // reads of a single old bucket, by instant
   RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
-                  if (request.range.to > request.now - 15min) return growing(request);
+                  if (request.range.to > request.now - 15min) return by_seconds(request);
                   EXPECT_EQ(request.range.to - request.range.from, 1min);
                   ++again[request.now];
-                  return again.size() % 2 == 0 ? testing::unreachable("source") : growing(request);
+                  return again.size() % 2 == 0 ? testing::unreachable("source") : by_seconds(request);
                 }};
   rig.start();
   ASSERT_TRUE(rig.post(job_json("a/b", R"(,"poll_interval":"30s","watch":"10m")")));
   rig.pass(60min, 10s);
   ASSERT_FALSE(again.empty());
   for (const auto& [at, reads] : again) EXPECT_EQ(reads, 1) << engine::format_time(at);
-  const JobStatus status = rig.service().job_status(only_job(rig));
+  const JobStatus status = first_status(rig);
   EXPECT_EQ(status.last_error, "");
   EXPECT_GT(status.finality.learned.rechecked, 0U);
   EXPECT_EQ(status.finality.learned.rechecked_wrong, 0U);
@@ -82,7 +59,7 @@ TEST(LearnedJob, ReadsSealedBucketsAgainOneInATickAndNoFailureOfThatIsTheTicks) 
 TEST(LearnedJob, AsksASourceThatHasOldBucketsNoMoreSeldomerAndSeldomer) {
   std::size_t again = 0;
   RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
-                  if (request.range.to > request.now - 15min) return growing(request);
+                  if (request.range.to > request.now - 15min) return by_seconds(request);
                   ++again;
                   return testing::unreachable("source");
                 }};

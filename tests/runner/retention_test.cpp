@@ -1,31 +1,13 @@
 // What is old is deleted, and nothing that a sink still waits for.
 #include <gtest/gtest.h>
 
-#include "tests/support/runner_rig.hpp"
+#include "tests/runner/runner_world.hpp"
 
 namespace settle::runner {
 namespace {
 
-using namespace std::chrono_literals;
-using engine::Time;
-using testing::job_json;
-using testing::RunnerRig;
-
-const Time kNoon = *engine::parse_time("2026-06-26T12:00:00Z");
-
 fetchers::FetchResult ones(const fetchers::FetchRequest& request) {
-  fetchers::FetchResult result;
-  engine::ScopeAnswer answer;
-  answer.scope = "source";
-  answer.covered = request.range;
-  answer.frontier = request.now;
-  for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
-    answer.rows.push_back({.series = result.answer.texts.keep("requests_total"),
-                           .bucket = bucket,
-                           .value = engine::Value::count(1)});
-  }
-  result.answer.scopes.push_back(std::move(answer));
-  return result;
+  return say_all(request, [](Time, Time) { return Value::count(1); });
 }
 
 std::size_t ledger_blocks(RunnerRig& rig) {

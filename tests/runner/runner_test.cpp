@@ -6,60 +6,10 @@
 
 #include "runner/gaps.hpp"
 #include "runner/keys.hpp"
-#include "tests/support/runner_rig.hpp"
+#include "tests/runner/runner_world.hpp"
 
 namespace settle::runner {
 namespace {
-
-using namespace std::chrono_literals;
-using engine::Time;
-using engine::Value;
-using testing::job_json;
-using testing::RunnerRig;
-
-const Time kNoon = *engine::parse_time("2026-06-26T12:00:00Z");
-constexpr std::string_view kSeries = "requests_total";
-
-std::uint64_t truth(Time bucket) {
-  return static_cast<std::uint64_t>(engine::epoch_ms(bucket) / 60'000 % 1'000) + 5;
-}
-
-/// One series that grows for three minutes after its bucket's end; the frontier is always now.
-void say_growing(const std::string& scope, std::string_view series, const fetchers::FetchRequest& request,
-                 fetchers::FetchResult& result) {
-  engine::ScopeAnswer answer;
-  answer.scope = scope;
-  answer.covered = request.range;
-  answer.frontier = request.now;
-  for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
-    const auto minutes = (request.now - (bucket + 1min)) / 1min;
-    const std::uint64_t missing = minutes >= 3 ? 0 : static_cast<std::uint64_t>(3 - minutes);
-    answer.rows.push_back({.series = result.answer.texts.keep(series),
-                           .bucket = bucket,
-                           .value = Value::count(truth(bucket) - missing)});
-  }
-  result.answer.scopes.push_back(std::move(answer));
-}
-
-fetchers::FetchResult growing(const fetchers::FetchRequest& request) {
-  fetchers::FetchResult result;
-  say_growing("source", kSeries, request, result);
-  return result;
-}
-
-/// Every bucket in [from, to) arrived exactly once and right.
-void expect_exact(const RunnerRig& rig, Time from, Time to,
-                  const std::string& series = std::string{kSeries}) {
-  const auto received = rig.received();
-  for (Time bucket = from; bucket < to; bucket += 1min) {
-    const auto found = received.find({series, bucket});
-    ASSERT_NE(found, received.end()) << engine::format_time(bucket);
-    EXPECT_EQ(found->second, std::vector<Value>{Value::count(truth(bucket))}) << engine::format_time(bucket);
-  }
-}
-
-const std::string kJob =
-    job_json("a/b", R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:4")");
 
 TEST(Runner, PushesEachBucketOnceWithTheSourcesOwnStamp) {
   RunnerRig rig{kNoon, growing};
@@ -124,7 +74,7 @@ TEST(Runner, GoesOnWhereItWasAfterAnOutageShorterThanWatch) {
   rig.pass(5min, 5s);
   down = true;
   rig.pass(9min, 5s);
-  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::failing);
+  EXPECT_EQ(first_status(rig).state, JobState::failing);
   down = false;
   rig.pass(15min, 5s);
   expect_exact(rig, kNoon - 10min, kNoon + 20min);
@@ -156,7 +106,7 @@ TEST(Runner, RecordsWhatALongOutageLeavesAsGapsAndInventsNothing) {
   ASSERT_EQ(gaps.size(), 1u) << "one entry for the whole outage";
   const auto received = rig.received();
   for (Time bucket = kNoon; bucket < kNoon + 2h; bucket += 1min) {
-    const bool pushed = received.contains({std::string{kSeries}, bucket});
+    const bool pushed = received.contains({kSeries, bucket});
     const bool missing = std::any_of(gaps.begin(), gaps.end(),
                                      [&](const GapEntry& entry) { return entry.gap.range.contains(bucket); });
     EXPECT_TRUE(pushed || missing) << engine::format_time(bucket);
@@ -171,9 +121,9 @@ TEST(Runner, LosesNothingOfAScopeThatFailsAndDelaysNoOther) {
   bool down = false;
   RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
                   fetchers::FetchResult result = down ? testing::unreachable("b") : fetchers::FetchResult{};
-                  say_growing("a", "requests_total{zone=\"a\"}", request, result);
+                  say("a", "requests_total{zone=\"a\"}", request, grown, result);
                   if (!down) {
-                    say_growing("b", "requests_total{zone=\"b\"}", request, result);
+                    say("b", "requests_total{zone=\"b\"}", request, grown, result);
                   }
                   return result;
                 }};
@@ -200,7 +150,7 @@ TEST(Runner, PushesNothingUnstableWhenItStops) {
   for (const auto& [key, values] : rig.received()) {
     EXPECT_EQ(values, std::vector<Value>{Value::count(truth(key.second))}) << engine::format_time(key.second);
   }
-  EXPECT_FALSE(rig.received().contains({std::string{kSeries}, kNoon + 6min}));
+  EXPECT_FALSE(rig.received().contains({kSeries, kNoon + 6min}));
   rig.pass(10min, 5s);
   expect_exact(rig, kNoon - 10min, kNoon + 10min);
 }
@@ -280,9 +230,9 @@ TEST(Runner, SendsACorrectionWhenTheNextJobSeesAnotherValue) {
   rig.pass(12min, 5s);
   const auto received = rig.received();
   const Time bucket = kNoon + 4min;
-  EXPECT_EQ(received.at({std::string{kSeries}, bucket}),
+  EXPECT_EQ(received.at({kSeries, bucket}),
             (std::vector<Value>{Value::count(truth(bucket)), Value::count(truth(bucket) + 1)}));
-  EXPECT_EQ(received.at({std::string{kSeries}, kNoon + 15min}),
+  EXPECT_EQ(received.at({kSeries, kNoon + 15min}),
             std::vector<Value>{Value::count(truth(kNoon + 15min) + 1)});
 }
 
@@ -309,66 +259,7 @@ TEST(Runner, StopsAtValidUntilAndWatchesWhatIsOpen) {
   rig.pass(30min, 5s);
   expect_exact(rig, kNoon - 10min, kNoon + 5min);
   EXPECT_EQ(rig.received().rbegin()->first.second, kNoon + 4min);
-  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::expired);
-}
-
-// Jobs of the API outlive the configuration that they were posted under.
-void expect_rest_while_renamed(std::string RunnerRig::*part, JobState state, const std::string& error) {
-  RunnerRig rig{kNoon, growing};
-  rig.start();
-  ASSERT_TRUE(rig.post(kJob));
-  rig.pass(5min, 5s);
-  rig.stop();
-  const std::string name = std::exchange(rig.*part, "renamed");
-  rig.start();
-  const std::uint64_t fetches = rig.fetches;
-  rig.pass(5min, 5s);
-  EXPECT_EQ(rig.fetches, fetches);
-  const JobStatus status = rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]);
-  EXPECT_EQ(status.state, state);
-  EXPECT_EQ(status.last_error.substr(0, error.size()), error);
-  rig.stop();
-  rig.*part = name;
-  rig.start();
-  rig.pass(15min, 5s);
-  expect_exact(rig, kNoon - 10min, kNoon + 15min);
-}
-
-TEST(Runner, LetsAJobRestWhoseSourceIsNoLongerConfigured) {
-  expect_rest_while_renamed(&RunnerRig::source_name, JobState::failing, "source source is not configured");
-}
-
-TEST(Runner, LetsAJobRestWhoseSinkIsNoLongerConfigured) {
-  expect_rest_while_renamed(&RunnerRig::sink_name, JobState::paused, "sink memory is not configured");
-}
-
-TEST(Runner, ChangesNothingWhenAReloadIsRefused) {
-  const testing::Script down = [](const fetchers::FetchRequest&) { return testing::unreachable("source"); };
-  RunnerRig rig{kNoon, growing};
-  rig.start();
-  ASSERT_TRUE(rig.post(kJob));
-  rig.pass(5min, 5s);
-  ASSERT_FALSE(rig.reload(down, {job_json("c", R"(,"watch":"0s")")}));
-  rig.pass(15min, 5s);
-  expect_exact(rig, kNoon - 10min, kNoon + 10min);
-  ASSERT_FALSE(rig.reload(down, {job_json("a/b")}));  // a path that another job holds
-  // A stream that starts only now takes its source from where a reload puts it.
-  ASSERT_TRUE(rig.post(job_json("d", R"(,"record":"d","watch":"20m","finality":"consecutive:3")")));
-  rig.pass(5min, 5s);
-  for (const Job* job : rig.service().list_jobs("default", "", 2)) {
-    EXPECT_EQ(rig.service().job_status(*job).state, JobState::running);
-  }
-}
-
-TEST(Runner, AsksTheNewSourceAfterAReload) {
-  const testing::Script down = [](const fetchers::FetchRequest&) { return testing::unreachable("source"); };
-  RunnerRig rig{kNoon, growing};
-  rig.start();
-  ASSERT_TRUE(rig.post(kJob));
-  rig.pass(5min, 5s);
-  ASSERT_TRUE(rig.reload(down, {}));
-  rig.pass(5min, 5s);
-  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::failing);
+  EXPECT_EQ(first_status(rig).state, JobState::expired);
 }
 
 TEST(Runner, PausesOnlyWhileASinksQueueIsFull) {
@@ -379,7 +270,7 @@ TEST(Runner, PausesOnlyWhileASinksQueueIsFull) {
   ASSERT_TRUE(rig.post(kJob));
   rig.pass(12min, 5s);
   EXPECT_TRUE(rig.sink.rows.empty());
-  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::paused);
+  EXPECT_EQ(first_status(rig).state, JobState::paused);
   rig.sink.verdict = sinks::PushVerdict::accepted;
   rig.pass(20min, 5s);
   expect_exact(rig, kNoon - 10min, kNoon + 20min);
@@ -402,19 +293,6 @@ TEST(Runner, KeepsEveryEmittedSampleInTheLedger) {
     EXPECT_TRUE(revision.sample.evidence_polls >= 4 || revision.sample.reason == engine::Reason::ttl);
     EXPECT_EQ(revision.sample.value, Value::count(truth(revision.timestamp)));
   }
-}
-
-TEST(Runner, StopsPollingASourceThatLeftTheConfiguration) {
-  RunnerRig rig{kNoon, growing};
-  rig.start();
-  ASSERT_TRUE(rig.post(kJob));
-  rig.pass(5min, 5s);
-  ASSERT_TRUE(rig.reload_without_source());
-  const std::uint64_t fetches = rig.fetches;
-  rig.pass(5min, 5s);
-  EXPECT_EQ(rig.fetches, fetches);
-  EXPECT_FALSE(rig.post(job_json("other", R"(,"record":"other")")));
-  EXPECT_EQ(rig.service().job_status(*rig.service().list_jobs("default", "", 1)[0]).state, JobState::failing);
 }
 
 TEST(Runner, TicksManyStreamsInOneRoundThoughFewAtATime) {

@@ -4,39 +4,27 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/support/runner_rig.hpp"
+#include "tests/runner/runner_world.hpp"
 
 namespace settle::runner {
 namespace {
 
-using namespace std::chrono_literals;
-using engine::Time;
-using engine::Value;
-using settle::testing::job_json;
-using settle::testing::RunnerRig;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-const Time kNoon = *engine::parse_time("2026-06-26T12:00:00Z");
-
 /// `requests_total{s="a"}` always, and b in the buckets [from, to), c in those outside of it.
 fetchers::FetchResult with_gap(const fetchers::FetchRequest& request, Time from, Time to) {
+  const auto shown_where = [from, to](bool before_and_after, bool between) -> Shown {
+    return [=](Time bucket, Time now) -> std::optional<Value> {
+      const bool inside = from <= bucket && bucket < to;
+      const bool there = bucket + 1min <= now && (inside ? between : before_and_after);
+      return there ? std::optional{Value::count(7)} : std::nullopt;
+    };
+  };
   fetchers::FetchResult result;
-  engine::ScopeAnswer answer;
-  answer.scope = "source";
-  answer.covered = request.range;
-  answer.frontier = request.now;
-  for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
-    if (bucket + 1min > request.now) break;
-    const bool inside = from <= bucket && bucket < to;
-    for (const std::string_view series :
-         {std::string_view{"requests_total{s=\"a\"}"},
-          std::string_view{inside ? "requests_total{s=\"b\"}" : "requests_total{s=\"c\"}"}}) {
-      answer.rows.push_back(
-          {.series = result.answer.texts.keep(series), .bucket = bucket, .value = Value::count(7)});
-    }
-  }
-  result.answer.scopes.push_back(std::move(answer));
+  say("source", "requests_total{s=\"a\"}", request, shown_where(true, true), result);
+  say("source", "requests_total{s=\"b\"}", request, shown_where(false, true), result);
+  say("source", "requests_total{s=\"c\"}", request, shown_where(true, false), result);
   return result;
 }
 
@@ -100,7 +88,7 @@ TEST_F(StaleMarkers, AreNotMadeForSinksThatDoNotTakeThem) {
   ASSERT_TRUE(rig_.post(job_json("a/b", options_)));
   rig_.pass(20min, 5s);
   EXPECT_THAT(markers(rig_), IsEmpty());
-  const std::string key = markers_key("default", rig_.service().list_jobs("default", "", 1)[0]->stream_id);
+  const std::string key = markers_key("default", first_job(rig_).stream_id);
   EXPECT_FALSE(rig_.store().read().get(Table::meta, key));
 }
 

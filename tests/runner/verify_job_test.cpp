@@ -3,35 +3,21 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/support/runner_rig.hpp"
+#include "tests/runner/runner_world.hpp"
 
 namespace settle::runner {
 namespace {
 
-using namespace std::chrono_literals;
-using engine::Time;
-using engine::Value;
-using testing::job_json;
-using testing::RunnerRig;
 using Kind = Mismatch::Kind;
 
-const Time kNoon = *engine::parse_time("2026-06-26T12:00:00Z");
-
 fetchers::FetchResult minutes(const fetchers::FetchRequest& request) {
+  const Shown minute = [](Time bucket, Time) {
+    return Value::count(static_cast<std::uint64_t>(bucket.time_since_epoch() / 1min));
+  };
   fetchers::FetchResult result;
-  engine::ScopeAnswer answer;
-  answer.scope = "source";
-  answer.covered = request.range;
-  answer.frontier = request.now;
-  for (Time bucket = request.range.from; bucket < request.range.to; bucket += 1min) {
-    for (const char* series : {"requests_total{z=\"a\"}", "requests_total{z=\"b\"}"}) {
-      answer.rows.push_back(
-          {.series = result.answer.texts.keep(series),
-           .bucket = bucket,
-           .value = Value::count(static_cast<std::uint64_t>(bucket.time_since_epoch() / 1min))});
-    }
+  for (const char* series : {"requests_total{z=\"a\"}", "requests_total{z=\"b\"}"}) {
+    say("source", series, request, minute, result);
   }
-  result.answer.scopes.push_back(std::move(answer));
   return result;
 }
 
