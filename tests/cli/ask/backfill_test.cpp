@@ -1,7 +1,5 @@
 #include "cli/ask/backfill.hpp"
 
-#include <sstream>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,8 +23,6 @@ class Backfill : public DaemonTest {
     options.end = "2026-06-26T12:00:00Z";
     return options;
   }
-  std::ostringstream out;
-  std::ostringstream err;
 };
 
 TEST_F(Backfill, AddsARangeToAJobByIdOrByPath) {

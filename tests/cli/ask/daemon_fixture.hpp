@@ -5,6 +5,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <thread>
 
@@ -59,6 +60,8 @@ class DaemonTest : public ::testing::Test {
   }
 
   std::string url;
+  std::ostringstream out;  // of the command under test
+  std::ostringstream err;
 
  private:
   test::FakeService service_;
