@@ -83,3 +83,26 @@ build() {
   cmake --build "build/$preset" --parallel "$(jobs_count)" "${targets[@]}" >"build/$preset/build.log" 2>&1 ||
     { grep -v '^\[' "build/$preset/build.log" | tail -n 100 >&2; die "building $preset failed: build/$preset/build.log"; }
 }
+
+# listens PORT: somebody does, on 127.0.0.1.
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+free_port() {
+  local port
+  for _ in {1..100}; do
+    port=$((20000 + RANDOM % 20000))
+    if ! listens $port; then echo $port && return; fi
+  done
+  die "no free port on 127.0.0.1"
+}
+
+# wait_listening PID PORT NAME LOG
+wait_listening() {
+  for _ in {1..300}; do
+    if listens "$2"; then return 0; fi
+    kill -0 "$1" 2>/dev/null || { tail -n 20 "$4" >&2; die "$3 ended by itself (end of its log above)"; }
+    sleep 0.1
+  done
+  tail -n 20 "$4" >&2
+  die "$3 does not listen (end of its log above)"
+}
