@@ -5,28 +5,13 @@
 #include <string>
 #include <utility>
 
+#include "runner/family.hpp"
+
 namespace settle::runner {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
-using prometheus::MetricType;
 
 namespace {
-
-using LabelPairs = std::vector<std::pair<std::string, std::string>>;
-
-MetricFamily family(const char* name, const char* help) {
-  return {.name = name, .help = help, .type = MetricType::Gauge, .metric = {}};
-}
-
-void add(MetricFamily& to, double value, const LabelPairs& labels) {
-  ClientMetric metric;
-  for (const auto& [name, text] : labels) {
-    metric.label.push_back({.name = name, .value = text});
-  }
-  metric.gauge.value = value;
-  to.metric.push_back(std::move(metric));
-}
 
 constexpr std::array kGapStates{GapState::open, GapState::scheduled, GapState::filled, GapState::impossible};
 constexpr std::array kBackfillStates{BackfillState::queued, BackfillState::running, BackfillState::waiting,
@@ -37,10 +22,10 @@ constexpr std::array kBackfillStates{BackfillState::queued, BackfillState::runni
 
 std::vector<MetricFamily> backfill_families(const std::vector<LaneGauges>& jobs, std::size_t jobs_max,
                                             engine::Time source_now) {
-  MetricFamily gaps = family("settle_job_gaps", "Ranges that the live lane or a backfill left, by state.");
-  MetricFamily oldest = family("settle_job_gap_oldest_seconds",
-                               "Source time since the start of the oldest gap that is not closed; 0: none.");
-  MetricFamily backfills = family("settle_backfills", "Backfills of registered jobs, by state.");
+  Family gaps{"settle_job_gaps", "Ranges that the live lane or a backfill left, by state."};
+  Family oldest{"settle_job_gap_oldest_seconds",
+                "Source time since the start of the oldest gap that is not closed; 0: none."};
+  Family backfills{"settle_backfills", "Backfills of registered jobs, by state."};
   std::map<BackfillState, std::size_t> states;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     for (const BackfillStatus& one : jobs[i].backfills) {
@@ -55,17 +40,17 @@ std::vector<MetricFamily> backfill_families(const std::vector<LaneGauges>& jobs,
       LabelPairs with_state = labels;
       with_state.emplace_back("state", gap_state_text(state));
       const auto found = counts.by_state.find(state);
-      add(gaps, found == counts.by_state.end() ? 0 : static_cast<double>(found->second), with_state);
+      gaps.add(found == counts.by_state.end() ? 0 : static_cast<double>(found->second), with_state);
     }
     const engine::Duration age = counts.oldest ? source_now - *counts.oldest : engine::Duration::zero();
-    add(oldest, static_cast<double>(age.count()) / 1000.0, labels);
+    oldest.add(static_cast<double>(age.count()) / 1000.0, labels);
   }
   for (const BackfillState state : kBackfillStates) {
-    add(backfills, static_cast<double>(states[state]), {{"state", std::string{backfill_state_text(state)}}});
+    backfills.add(static_cast<double>(states[state]), {{"state", std::string{backfill_state_text(state)}}});
   }
   std::vector<MetricFamily> out;
-  for (MetricFamily* one : {&gaps, &oldest, &backfills}) {
-    out.push_back(std::move(*one));
+  for (Family* family : {&gaps, &oldest, &backfills}) {
+    out.push_back(std::move(*family).take());
   }
   return out;
 }

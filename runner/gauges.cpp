@@ -4,37 +4,14 @@
 #include <map>
 #include <utility>
 
+#include "runner/family.hpp"
+
 namespace settle::runner {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 namespace {
-
-using LabelPairs = std::vector<std::pair<std::string, std::string>>;
-
-class Family {
- public:
-  Family(std::string name, std::string help, MetricType type = MetricType::Gauge) {
-    family_.name = std::move(name);
-    family_.help = std::move(help);
-    family_.type = type;
-  }
-  void add(double value, const LabelPairs& labels = {}) {
-    ClientMetric metric;
-    for (const auto& [name, text] : labels) {
-      metric.label.push_back({name, text});
-    }
-    metric.gauge.value = value;
-    metric.counter.value = value;
-    family_.metric.push_back(std::move(metric));
-  }
-  MetricFamily take() && { return std::move(family_); }
-
- private:
-  MetricFamily family_;
-};
 
 double seconds(engine::Duration duration) {
   return static_cast<double>(duration.count()) / 1000.0;
