@@ -74,8 +74,9 @@ struct Entry {
   bool ended = false;      // when last looked at
   // In the ingest that runs.
   bool appeared = false;
-  bool was_final = false;  // before it
-  Duration moving{};
+  bool was_final = false;    // before it
+  Duration alive{};          // since the bucket's end, of the time in which the scope moved
+  Duration moving{};         // what that was when a later bucket moved
   Duration moving_before{};  // the ingest that runs
   Time covered = kNever;
   // Counts over the cells of the scope, so that whole scans are skipped.

@@ -128,7 +128,7 @@ struct CellView {
 struct ScopeView {
   std::string name;
   std::optional<Time> frontier;    // highest reported
-  std::optional<Time> last_moved;  // last complete answer with which it moved; after load: its last one
+  std::optional<Time> last_moved;  // last complete answer with which it moved, or its first
 };
 
 class Engine {

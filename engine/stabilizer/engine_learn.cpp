@@ -104,8 +104,8 @@ void Engine::State::note_decided(Bucket& bucket, std::uint32_t at) {
   one->first = bucket.cells[at].bits();
 }
 
-Demand Engine::State::demand_of_bucket() const {
-  return learning ? learning->learner.demand_of_bucket() : Demand{};
+Demand Engine::State::demand_of_bucket(Time bucket) const {
+  return learning ? learning->learner.demand_of_bucket(bucket_draw(bucket)) : Demand{};
 }
 
 // ---- what a sealed bucket teaches
@@ -143,7 +143,7 @@ void Engine::State::learn_from(Bucket& bucket) {
   }
   learning->rechecks.add(bucket.start, std::move(sampled));
   learning->learner.judge(judged);
-  learning->learner.learn(std::move(window));
+  learning->learner.learn(window);
 }
 
 // ---- what was sealed, read again

@@ -45,7 +45,7 @@ void Engine::State::load_head(const Record& record) {
     scope.known = one.known;
     scope.frontier = one.frontier;
     scope.last_complete = one.last_complete;
-    scope.last_moved = one.last_complete;
+    scope.last_moved = one.last_moved;
     scope.pending = one.pending;
   }
   for (const Record::EntryState& one : record.entries) {

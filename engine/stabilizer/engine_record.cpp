@@ -25,6 +25,7 @@ std::vector<ScopeId> Engine::State::write_head(Record& record) const {
                              .known = scope.known,
                              .frontier = scope.frontier,
                              .last_complete = scope.last_complete,
+                             .last_moved = scope.last_moved,
                              .pending = scope.pending});
   }
   for (const auto& bucket : buckets) {

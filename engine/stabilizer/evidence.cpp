@@ -35,10 +35,20 @@ class Judge {
 };
 
 /// Whether cells may have settled since the last look at an entry, so long ago that their age would say
-/// little.
-bool is_unwatched(const EngineOptions& options, const Entry& entry, Time end, Time now) {
-  if (entry.covered == kNever) return now - end > std::max(options.watch / 5, options.granularity);
+/// little. With the first answer of a scope everything that is there already seems to settle.
+bool is_unwatched(const EngineOptions& options, const Scope& scope, const Entry& entry, Time end, Time now) {
+  const bool starts = scope.last_complete == kNever;
+  const Duration late = starts ? options.granularity : std::max(options.watch / 5, options.granularity);
+  if (entry.covered == kNever) return now - end > late;
   return now - std::max(entry.covered, end) > options.watch / 2;
+}
+
+/// From when on the scope is known to have been alive, now that it moved: since it last moved, if that is no
+/// longer ago than a source may well be silent; else only since the last answer.
+Time alive_from(const EngineOptions& options, const Scope& scope, Time now) {
+  const Duration silence = std::min(options.granularity, options.watch / 20);
+  const bool is_near = scope.last_moved != kNever && now - scope.last_moved <= silence;
+  return is_near ? scope.last_moved : scope.last_complete;
 }
 
 }  // namespace
@@ -59,17 +69,18 @@ void Engine::State::take_evidence(const Lane& lane) {
   const bool unmoved =
       (mode == Liveness::frontier && !rose) || (mode == Liveness::movement && scope.pending == kNever);
   if (unmoved) ++stats.answers_unmoved;
+  const Time since = alive_from(options, scope, now);
   if (!unmoved || scope.last_moved == kNever) scope.last_moved = now;
   for (Bucket* bucket : lane.buckets) {
     Entry& entry = *bucket->find_entry(lane.scope);
     const bool moved = mode == Liveness::answers || (mode == Liveness::frontier && rose) ||
                        (mode == Liveness::movement && bucket->start < scope.pending);
+    if (!unmoved) entry.alive += std::max(now - std::max(since, end_of(bucket->start)), Duration{});
     if (moved) {
-      const Time since = std::max(scope.last_complete, end_of(bucket->start));
-      if (now > since) entry.moving += now - since;
+      entry.moving = entry.alive;
       if (has_ended(scope, bucket->start)) ++entry.polls;
     }
-    if (is_unwatched(options, entry, end_of(bucket->start), now)) entry.unwatched = true;
+    if (is_unwatched(options, scope, entry, end_of(bucket->start), now)) entry.unwatched = true;
     entry.covered = now;
   }
   scope.last_complete = now;
@@ -106,7 +117,7 @@ void Engine::State::decide(const Lane& lane) {
     decide_cells(*bucket, entry);
     if (entry.is_final || entry.limited) continue;
     const Quiet seen{.evidence_polls = entry.polls - entry.appeared_at, .moving_age = entry.moving};
-    if (!decide_final(options.finality, seen, demand_of_bucket())) continue;
+    if (!decide_final(options.finality, seen, demand_of_bucket(bucket->start))) continue;
     entry.is_final = true;
     entry.by_expiry = false;
     all_marked = true;
@@ -117,10 +128,10 @@ void Engine::State::decide_cells(Bucket& bucket, Entry& entry) {
   if (entry.unquiet == 0) return;
   const bool splits = learning && learning->learner.splits();
   std::vector<Judge> judges;  // by group
-  const std::size_t groups = splits ? kBands : 1;
-  for (std::size_t group = 0; group < groups; ++group) {
+  const std::uint8_t groups = splits ? kBands : 1;
+  for (std::uint8_t group = 0; group < groups; ++group) {
     judges.emplace_back(options.finality, entry.moving,
-                        learning ? learning->learner.demand(static_cast<std::uint8_t>(group)) : Demand{});
+                        learning ? learning->learner.demand(group, bucket_draw(bucket.start)) : Demand{});
   }
   const std::uint32_t polls_most = entry.polls - entry.oldest_change;
   if (std::none_of(judges.begin(), judges.end(), [&](Judge& one) { return one.is_final(polls_most); }))

@@ -3,47 +3,16 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <iterator>
 
 namespace settle::engine {
 
 namespace {
 
-// A window's cells share its weight, whatever their number: 840 is divisible by 1 to 8.
-constexpr std::uint64_t kWeight = 840;
-constexpr std::uint16_t kFirstBit = 0x8000;
-constexpr unsigned kBandShift = 13;
-constexpr std::uint16_t kScoreBits = 0x1fff;
-
-constexpr std::uint32_t kColdPolls = 3;
 constexpr std::int64_t kAgedPercent = 75;
 constexpr std::size_t kTellsApart = 32;  // windows on either side of a change
 constexpr std::uint64_t kChangeZ = 5;    // standard errors: one false alarm in millions of windows
 constexpr std::size_t kTellsJump = 8;    // newest windows that tell a source that got much slower
 constexpr std::uint64_t kJumpZ = 8;      // of so few windows the tail is fatter
-constexpr Score kColdScore = 64;  // watch / 64: the least that a cold stream takes for the slowest seen
-constexpr double kColdFactor = 1.5;
-// Targets: with more of its cells unsettled a stream is watched too briefly to say anything.
-constexpr double kUnsettledMost = 4;
-
-std::uint16_t pack(AgedCell cell, bool first) {
-  return static_cast<std::uint16_t>((first ? kFirstBit : 0) | (cell.band << kBandShift) | cell.score);
-}
-AgedCell unpack(std::uint16_t cell) {
-  return {.band = static_cast<std::uint8_t>((cell >> kBandShift) & 3U),
-          .score = static_cast<Score>(cell & kScoreBits)};
-}
-
-/// Calls `take(first, last)` with the cells of each window.
-template <class Take>
-void for_each_window(const std::vector<std::uint16_t>& cells, Take take) {
-  for (auto first = cells.begin(); first != cells.end();) {
-    auto last = first + 1;
-    while (last != cells.end() && (*last & kFirstBit) == 0) ++last;
-    take(first, last);
-    first = last;
-  }
-}
 
 /// How many of the older and of the newer windows are above one of the older ones.
 struct Shift {
@@ -114,11 +83,6 @@ Score Learner::score_of(Duration age, Duration life) const {
   return static_cast<Score>(std::min<std::int64_t>(steps, kScoreMax));
 }
 
-/// One step less: polls come some milliseconds early or late.
-Duration Learner::age_of(Score score) const {
-  return score == 0 ? Duration{} : (score - 1) * unit_;
-}
-
 std::uint8_t Learner::level_of(Score score) {
   const auto above = static_cast<std::uint32_t>(std::min(score, kScoreMax)) + 1;
   const auto octave = static_cast<std::uint32_t>(std::bit_width(above)) - 1;
@@ -148,46 +112,19 @@ std::uint8_t Learner::band_of(Pace pace) {
 
 // ---- windows
 
-void Learner::append(const Window& window) {
-  for (const AgedCell& cell : window) cells_.push_back(pack(cell, &cell == window.data()));
-}
-
-void Learner::learn(Window window) {
+void Learner::learn(const Window& window) {
   if (!window.empty()) {
-    append(window);
-    logged_.push_back(0);
-    if (logged_.size() > most_) forget(logged_.size() - most_);
-    if (const std::size_t newest = find_change(); newest > 0) forget(logged_.size() - newest);
+    windows_.add(window);
+    if (windows_.size() > most_) windows_.forget(windows_.size() - most_);
+    if (const std::size_t newest = find_change(); newest > 0) windows_.forget(windows_.size() - newest);
   }
   update();
 }
 
-void Learner::forget(std::size_t count) {
-  std::size_t cells = 0;
-  std::size_t windows = 0;
-  for (; cells < cells_.size(); ++cells) {
-    if ((cells_[cells] & kFirstBit) != 0 && windows++ == count) break;
-  }
-  cells_.erase(cells_.begin(), cells_.begin() + static_cast<std::ptrdiff_t>(cells));
-  logged_.erase(logged_.begin(), logged_.begin() + static_cast<std::ptrdiff_t>(count));
-  first_ += count;
-}
-
-Learner::Worst Learner::worst_scores() const {
-  Worst out;
-  out.reserve(logged_.size());
-  for_each_window(cells_, [&](auto first, auto last) {
-    Score worst = 0;
-    for (; first != last; ++first) worst = std::max(worst, unpack(*first).score);
-    out.push_back(worst);
-  });
-  return out;
-}
-
 std::size_t Learner::find_change() const {
-  const std::size_t all = logged_.size();
+  const std::size_t all = windows_.size();
   if (all < 2 * kTellsApart) return 0;
-  const Worst worst = worst_scores();
+  const std::vector<Score> worst = windows_.worst_scores();
   // A source that got much slower shows in few windows: they are among the worst that were ever seen. Until
   // it is noticed nearly everything is wrong.
   for (std::size_t newer = kTellsJump; newer < kTellsApart && newer + 2 * kTellsApart <= all; newer *= 2) {
@@ -205,22 +142,12 @@ std::size_t Learner::find_change() const {
   return 0;
 }
 
-double Learner::weight_from(Score score) const {
-  if (logged_.empty()) return 0;
-  std::uint64_t weight = 0;
-  for_each_window(cells_, [&](auto first, auto last) {
-    const auto size = static_cast<std::uint64_t>(last - first);
-    for (; first != last; ++first) weight += unpack(*first).score >= score ? kWeight / size : 0;
-  });
-  return static_cast<double>(weight) / static_cast<double>(kWeight * logged_.size());
-}
-
 double Learner::share_above(Duration age) const {
-  return weight_from(static_cast<Score>(std::clamp<std::int64_t>(age / unit_ + 1, 0, kScoreMax)));
+  return windows_.share_from(static_cast<Score>(std::clamp<std::int64_t>(age / unit_ + 1, 0, kScoreMax)));
 }
 
 double Learner::unsettled_share() const {
-  return weight_from(kUnsettled);
+  return windows_.share_from(kUnsettled);
 }
 
 Duration advise_watch(const WatchAdviceInputs& seen) {
@@ -243,10 +170,6 @@ Duration advise_watch(const WatchAdviceInputs& seen) {
     if (least <= up_to) step = one;
   }
   return (least + step - Duration{1}) / step * step;
-}
-
-std::size_t Learner::memory_bytes() const {
-  return cells_.capacity() * sizeof(cells_[0]) + logged_.capacity() * sizeof(logged_[0]);
 }
 
 // ---- levels
@@ -275,131 +198,16 @@ void Learner::judge_late(double wrong_share) {
   update();
 }
 
-// ---- what follows
-
-void Learner::update() {
-  std::array<std::size_t, kBands> windows{};
-  for_each_window(cells_, [&](auto first, auto last) {
-    unsigned bands = 0;
-    for (; first != last; ++first) bands |= 1U << unpack(*first).band;
-    for (std::uint8_t band = 1; band < kBands; ++band) windows[band] += (bands >> band) & 1U;
-  });
-  demands_[0] = demand_of(0);
-  slowest_ = demands_[0];
-  splits_ = false;
-  for (std::uint8_t band = 1; band < kBands; ++band) {
-    in_use_[band] = is_warm() && windows[band] >= enough_;
-    if (!in_use_[band]) continue;
-    demands_[band] = demand_of(band);
-    splits_ = true;
-    slowest_.moving_age = std::max(slowest_.moving_age, demands_[band].moving_age);
-  }
-}
-
-Demand Learner::demand_of(std::uint8_t group) const {
-  // Weight by score; a window counts as one.
-  std::vector<std::uint64_t> weights(std::size_t{kUnsettled} + 1);
-  std::uint64_t windows = 0;
-  Score highest = 0;
-  for_each_window(cells_, [&](auto first, auto last) {
-    const auto counts = [&](std::uint16_t cell) { return group == 0 || unpack(cell).band == group; };
-    const auto size = static_cast<std::uint64_t>(std::count_if(first, last, counts));
-    if (size == 0) return;
-    ++windows;
-    for (; first != last; ++first) {
-      if (!counts(*first)) continue;
-      weights[unpack(*first).score] += kWeight / size;
-      highest = std::max(highest, unpack(*first).score);
-    }
-  });
-  if (windows < enough_) return cold_demand(windows, highest);
-  const double allowed_windows = levels_[group] * static_cast<double>(windows + 1) - 1;
-  const auto allowed = static_cast<std::uint64_t>(
-      std::max(0.0, std::floor(allowed_windows * static_cast<double>(kWeight) + 1e-6)));
-  std::uint64_t above = 0;
-  std::size_t score = kUnsettled;
-  while (score > 0 && above + weights[score] <= allowed) above += weights[score--];
-  if (score == kUnsettled) {
-    const double share =
-        static_cast<double>(weights[score]) / (static_cast<double>(kWeight) * static_cast<double>(windows));
-    if (share > kUnsettledMost * target_) return {.polls = quiet_polls_, .moving_age = Duration::max()};
-    // They settled somewhere in the last fifth of what was seen. Taken as spread evenly; the level learns how
-    // they are, which it could not where nothing was ever final.
-    const double right = static_cast<double>(allowed) / static_cast<double>(weights[score]);
-    const Duration life = expected_life();
-    const Duration early{static_cast<std::int64_t>(static_cast<double>((life / 5).count()) * right)};
-    return {.polls = quiet_polls_, .moving_age = life - early};
-  }
-  // `score` is the least that so few are above. Part of the way to the next one below, as far as what is
-  // allowed goes beyond that: a step would leave too much unused where windows are few.
-  std::size_t below = score;
-  while (below > 0 && (below == score || weights[below] == 0)) --below;
-  const std::uint64_t way = weights[score] == 0 ? 0 : (score - below) * (allowed - above) / weights[score];
-  return {.polls = quiet_polls_, .moving_age = age_of(static_cast<Score>(score - way))};
-}
-
-/// Too few windows: a part of the usual life that falls with each, or, where that is less, what the slowest
-/// cell so far lets expect of the slowest of enough windows if their ages fall off as an exponential does.
-Demand Learner::cold_demand(std::size_t windows, Score highest) const {
-  const Duration life = expected_life();
-  const auto missing = static_cast<std::int64_t>(enough_ - windows);
-  const auto needed = static_cast<std::int64_t>(enough_);
-  const Duration floor = life / 2 * missing / needed * missing / needed;
-  if (windows == 0) return {.polls = kColdPolls, .moving_age = floor};
-  if (highest == kUnsettled) return {.polls = kColdPolls, .moving_age = std::max(floor, life / 5 * 4)};
-  const double factor =
-      kColdFactor * std::log2(static_cast<double>(enough_ + 1)) / std::log2(static_cast<double>(windows + 1));
-  const Duration slowest = std::max(highest, kColdScore) * unit_;
-  const Duration expected{static_cast<std::int64_t>(static_cast<double>(slowest.count()) * factor)};
-  return {.polls = kColdPolls, .moving_age = std::max(std::min(floor, expected), age_of(highest))};
-}
-
-// ---- saving
-
-std::vector<std::pair<std::uint64_t, Window>> Learner::take_unsaved(std::uint32_t record) {
-  std::vector<std::pair<std::uint64_t, Window>> out;
-  std::size_t at = 0;
-  for_each_window(cells_, [&](auto first, auto last) {
-    if (logged_[at] == 0) {
-      Window window;
-      std::transform(first, last, std::back_inserter(window), unpack);
-      out.emplace_back(first_ + at, std::move(window));
-      logged_[at] = record;
-    }
-    ++at;
-  });
-  return out;
-}
-
-void Learner::renew(std::uint64_t window, std::uint32_t record) {
-  if (window < first_ || window - first_ >= logged_.size()) return;
-  auto& logged = logged_[window - first_];
-  if (logged == record) logged = 0;
-}
-
 void Learner::load(std::uint64_t first, std::size_t count, Duration life, const Levels& levels) {
-  first_ = first;
+  windows_.load(first, count);
   life_ = life;
   levels_ = levels;
-  cells_.clear();
-  logged_.assign(count, 0);
-  loading_.assign(count, Window{});
-}
-
-void Learner::load_window(std::uint64_t number, Window window, std::uint32_t record) {
-  if (number < first_ || number - first_ >= loading_.size()) return;
-  loading_[number - first_] = std::move(window);
-  logged_[number - first_] = record;
 }
 
 bool Learner::finish_load() {
-  const std::vector<Window> given = std::exchange(loading_, {});
-  for (const Window& window : given) {
-    if (window.empty()) return false;
-    append(window);
-  }
-  update();
-  return true;
+  const bool complete = windows_.finish_load();
+  if (complete) update();
+  return complete;
 }
 
 }  // namespace settle::engine

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/stabilizer/finality.hpp"
+#include "engine/stabilizer/windows.hpp"
 
 namespace settle::engine {
 
@@ -25,22 +26,6 @@ struct Pace {
   std::uint8_t level = 0;  // about the upper eighth of their scores, as level_of() gives them
   bool operator==(const Pace&) const = default;
 };
-
-/// The age at which a cell stopped changing, in steps of watch / 4096; or that this was not seen.
-using Score = std::uint16_t;
-inline constexpr Score kScoreMax = 4095;
-inline constexpr Score kUnsettled = 4096;
-
-/// Windows that are kept, at most.
-inline constexpr std::size_t kWindowsMax = 1000;
-
-/// A cell of a sealed bucket.
-struct AgedCell {
-  std::uint8_t band = 0;
-  Score score = 0;
-  bool operator==(const AgedCell&) const = default;
-};
-using Window = std::vector<AgedCell>;  // of one bucket, 1 to kPanelMax cells
 
 /// Share of the cells that may still change in the last fifth of `watch` before a longer one is advised.
 inline constexpr double kLateShareMax = 0.01;
@@ -82,57 +67,65 @@ class Learner {
 
   /// Takes in its panel, of cells that were watched long enough (else none). Forgets older windows when the
   /// source is not what it was.
-  void learn(Window window);
+  void learn(const Window& window);
   /// Takes in what came of the decisions about a sealed bucket.
   void judge(std::span<const JudgedCell> cells);
   /// Takes in that a share of the cells of a bucket changed long after they were sealed.
   void judge_late(double wrong_share);
 
-  [[nodiscard]] const Demand& demand(std::uint8_t band) const { return demands_[group_of(band)]; }
+  /// What is asked of the cells of a bucket; `draw` is the bucket's: see Asked.
+  [[nodiscard]] Demand demand(std::uint8_t band, std::uint16_t draw) const {
+    return asked_[group_of(band)].of(draw);
+  }
   /// For "no further series will appear": what the slowest asks for.
-  [[nodiscard]] const Demand& demand_of_bucket() const { return slowest_; }
+  [[nodiscard]] Demand demand_of_bucket(std::uint16_t draw) const;
+  /// The most that is asked of any bucket.
+  [[nodiscard]] const Demand& demand(std::uint8_t band) const { return asked_[group_of(band)].most; }
   /// Whether cells of different bands become final at different ages.
   [[nodiscard]] bool splits() const { return splits_; }
   /// Which of the levels counts for a band.
   [[nodiscard]] std::uint8_t group_of(std::uint8_t band) const { return in_use_[band] ? band : 0; }
 
   [[nodiscard]] bool is_warm() const { return windows() >= enough_; }
-  [[nodiscard]] std::size_t windows() const { return logged_.size(); }
+  [[nodiscard]] std::size_t windows() const { return windows_.size(); }
   [[nodiscard]] double level(std::uint8_t group) const { return levels_[group]; }
   /// Share of the cells that settled at a greater age, or were not seen to.
   [[nodiscard]] double share_above(Duration age) const;
   /// Share of the cells whose settling was not seen.
   [[nodiscard]] double unsettled_share() const;
-  [[nodiscard]] std::size_t memory_bytes() const;
+  [[nodiscard]] std::size_t memory_bytes() const { return windows_.memory_bytes(); }
 
-  // Saving: windows are numbered in the order they came, from 1.
+  // Saving, as Windows has it.
   using Levels = std::array<double, kBands>;
-  [[nodiscard]] std::uint64_t first_window() const { return first_; }
+  [[nodiscard]] std::uint64_t first_window() const { return windows_.first(); }
   [[nodiscard]] const Levels& levels() const { return levels_; }
-  /// The windows that no record holds, with their numbers; `record` does from now on.
-  [[nodiscard]] std::vector<std::pair<std::uint64_t, Window>> take_unsaved(std::uint32_t record);
-  /// The record is about to be deleted: if it alone holds the window, that is unsaved again.
-  void renew(std::uint64_t window, std::uint32_t record);
-  /// Starts with windows [first, first + count), all still to be given to load_window().
+  [[nodiscard]] auto take_unsaved(std::uint32_t record) { return windows_.take_unsaved(record); }
+  void renew(std::uint64_t window, std::uint32_t record) { windows_.renew(window, record); }
   void load(std::uint64_t first, std::size_t count, Duration life, const Levels& levels);
-  /// Of windows that are gone nothing is kept.
-  void load_window(std::uint64_t number, Window window, std::uint32_t record);
-  /// False where a window is missing.
+  void load_window(std::uint64_t number, Window window, std::uint32_t record) {
+    windows_.load_window(number, std::move(window), record);
+  }
   [[nodiscard]] bool finish_load();
 
  private:
-  using Worst = std::vector<Score>;
-  /// Appends the greatest score of each window.
-  [[nodiscard]] Worst worst_scores() const;
-  /// Share of the cells with at least that score; a window counts as one.
-  [[nodiscard]] double weight_from(Score score) const;
-  void append(const Window& window);
-  void forget(std::size_t count);
+  /// Of a group. Ages come in steps, and what is allowed mostly lies between two of them: as many buckets as
+  /// it takes, the same ones each time, have to wait for the lower one only.
+  struct Asked {
+    Demand most;
+    Duration sooner = Duration::max();
+    std::uint32_t sooner_draws = 0;  // of the 65,536 draws
+    [[nodiscard]] Demand of(std::uint16_t draw) const {
+      return {.polls = most.polls, .moving_age = draw < sooner_draws ? sooner : most.moving_age};
+    }
+  };
+
   /// How many of the newest windows are of another kind than those before; 0: all are alike.
   [[nodiscard]] std::size_t find_change() const;
   void steer(std::uint8_t group, double error);
   void update();
-  [[nodiscard]] Demand demand_of(std::uint8_t group) const;
+  /// The bands whose cells settle at other ages than all others do.
+  [[nodiscard]] std::array<bool, kBands> find_bands() const;
+  [[nodiscard]] Asked asked_of(std::uint8_t group) const;
   [[nodiscard]] Duration expected_life() const { return life_ == Duration{} ? watch_ : life_; }
   [[nodiscard]] Demand cold_demand(std::size_t windows, Score highest) const;
   [[nodiscard]] Duration age_of(Score score) const;
@@ -145,15 +138,11 @@ class Learner {
   std::uint32_t quiet_polls_ = 0;
   std::size_t enough_ = 0;  // windows from which the target can be met
   std::size_t most_ = 0;    // windows kept
-  std::uint64_t first_ = 1;
-  std::vector<std::uint16_t> cells_;   // of all windows: first of its window, band, score
-  std::vector<std::uint32_t> logged_;  // of each window: number of the last record that holds it; 0: none
-  std::vector<Window> loading_;
+  Windows windows_;
   Levels levels_{};
   // What follows from all that.
-  std::array<Demand, kBands> demands_{};
+  std::array<Asked, kBands> asked_{};
   std::array<bool, kBands> in_use_{};
-  Demand slowest_{};
   bool splits_ = false;
 };
 

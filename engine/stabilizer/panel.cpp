@@ -28,6 +28,11 @@ std::uint64_t panel_rank(std::uint64_t text_hash, Time bucket) {
   return mix(text_hash ^ mix(static_cast<std::uint64_t>(epoch_ms(bucket))));
 }
 
+std::uint16_t bucket_draw(Time bucket) {
+  constexpr std::uint64_t kOwn = 0x6472617773;  // other numbers than those of panels and samples
+  return static_cast<std::uint16_t>(panel_rank(kOwn, bucket) >> 48U);
+}
+
 bool differs(double value, double last, double tolerance) {
   return std::abs(value - last) > tolerance * std::abs(last);
 }

@@ -37,6 +37,9 @@ struct PanelCell {
 
 [[nodiscard]] std::uint64_t panel_rank(std::uint64_t text_hash, Time bucket);
 
+/// Of a bucket: evenly spread over all numbers of 16 bits.
+[[nodiscard]] std::uint16_t bucket_draw(Time bucket);
+
 /// Whether `value` is off the last value by more than the tolerance.
 [[nodiscard]] bool differs(double value, double last, double tolerance);
 [[nodiscard]] bool differs(Value::Bits value, Value::Bits last, double tolerance);

@@ -63,10 +63,12 @@ class Encoder {
       out_.byte(static_cast<std::uint8_t>((scope.known ? wire::kKnown : 0) |
                                           (scope.frontier != kNever ? wire::kFrontier : 0) |
                                           (scope.last_complete != kNever ? wire::kLastComplete : 0) |
-                                          (scope.pending != kNever ? wire::kPending : 0)));
+                                          (scope.pending != kNever ? wire::kPending : 0) |
+                                          (scope.last_moved != scope.last_complete ? wire::kLastMoved : 0)));
       if (scope.frontier != kNever) instant(scope.frontier);
       if (scope.last_complete != kNever) instant(scope.last_complete);
       if (scope.pending != kNever) instant(scope.pending);
+      if (scope.last_moved != scope.last_complete) instant(scope.last_moved);
     }
   }
 
@@ -81,7 +83,7 @@ class Encoder {
       out_.byte(static_cast<std::uint8_t>(
           (entry.is_final ? wire::kFinal : 0) | (entry.by_expiry ? wire::kByExpiry : 0) |
           (entry.limited ? wire::kLimited : 0) | (covered ? wire::kCovered : 0) |
-          (entry.unwatched ? wire::kUnwatched : 0)));
+          (entry.unwatched ? wire::kUnwatched : 0) | (entry.alive != entry.moving ? wire::kAlive : 0)));
       out_.varint(entry.polls);
       out_.varint(entry.polls - entry.appeared_at);
       // An entry that moved with every answer has aged exactly as long as it was covered.
@@ -91,6 +93,9 @@ class Encoder {
         aged = entry.covered - (bucket + shape_.granularity);
       }
       out_.signed_varint((entry.moving - aged).count());
+      if (entry.alive != entry.moving) {
+        out_.varint(static_cast<std::uint64_t>((entry.alive - entry.moving).count()));
+      }
     }
   }
 

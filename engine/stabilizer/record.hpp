@@ -22,6 +22,7 @@ struct Record {
     bool known = false;
     Time frontier = kNever;
     Time last_complete = kNever;
+    Time last_moved = kNever;  // none exactly where there is no last complete answer
     Time pending = kNever;
   };
   struct EntryState {

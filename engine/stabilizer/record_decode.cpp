@@ -102,6 +102,7 @@ class Decoder {
       if ((bits & wire::kFrontier) != 0) scope.frontier = instant();
       if ((bits & wire::kLastComplete) != 0) scope.last_complete = instant();
       if ((bits & wire::kPending) != 0) scope.pending = instant();
+      scope.last_moved = (bits & wire::kLastMoved) != 0 ? instant() : scope.last_complete;
       record_.scopes.push_back(scope);
     }
   }
@@ -134,6 +135,10 @@ class Decoder {
       if (moving > kInstantMax || moving < -kInstantMax) in_.fail();
       if (in_.failed()) return;
       entry.moving = aged + Duration{moving};
+      entry.alive = entry.moving;
+      if ((bits & wire::kAlive) != 0) {
+        entry.alive += Duration{static_cast<std::int64_t>(in_.varint_up_to(kInstantMax))};
+      }
       record_.entries.push_back({bucket, entry});
     }
   }

@@ -9,7 +9,7 @@
 
 namespace settle::engine::wire {
 
-inline constexpr std::uint8_t kVersion = 2;
+inline constexpr std::uint8_t kVersion = 3;
 inline constexpr std::uint8_t kCounter = 0x1;  // of the shape byte
 inline constexpr std::uint8_t kLearned = 0x2;
 
@@ -44,13 +44,20 @@ inline constexpr std::array kStats{
     &EngineStats::given_up,
 };
 
-enum ScopeFlag : std::uint8_t { kKnown = 0x1, kFrontier = 0x2, kLastComplete = 0x4, kPending = 0x8 };
+enum ScopeFlag : std::uint8_t {
+  kKnown = 0x1,
+  kFrontier = 0x2,
+  kLastComplete = 0x4,
+  kPending = 0x8,
+  kLastMoved = 0x10,  // another instant than that of the last complete answer
+};
 enum EntryFlag : std::uint8_t {
   kFinal = 0x1,
   kByExpiry = 0x2,
   kLimited = 0x4,
   kCovered = 0x8,
   kUnwatched = 0x10,
+  kAlive = 0x20,  // more than `moving`
 };
 enum SeriesFlag : std::uint8_t { kOverflowed = 0x1, kLastValued = 0x2, kEmittedThrough = 0x4, kPace = 0x8 };
 enum PanelFlag : std::uint8_t {

@@ -29,7 +29,7 @@ struct Scope {
   Time frontier = kNever;       // highest reported
   Time last_complete = kNever;  // instant of the last complete answer
   Time pending = kNever;        // newest bucket that changed since
-  Time last_moved = kNever;     // instant of the last complete answer that was evidence; not saved
+  Time last_moved = kNever;     // instant of the last complete answer that was evidence, or of the first
 };
 
 /// One scope answer that is being taken in, and the live buckets it covers.
@@ -180,7 +180,7 @@ struct Engine::State {
   void age_panels();
   void learn_from(Bucket& bucket);
   /// What `learned` asks for before a bucket's list of series is final.
-  [[nodiscard]] Demand demand_of_bucket() const;
+  [[nodiscard]] Demand demand_of_bucket(Time bucket) const;
   void recheck(const Answer& answer, Time at);
   void recheck_bucket(const Answer& answer, Time bucket);
 

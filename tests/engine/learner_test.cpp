@@ -32,7 +32,8 @@ class Stream {
     const double random = (static_cast<double>(dice_.below(1'000'000)) + 0.5) / 1'000'000;
     auto age = Duration{static_cast<std::int64_t>(-std::log(random) * static_cast<double>(mean.count()))};
     if (age > watched) age = Duration{};  // nothing of that is ever seen
-    const bool wrong = age > learner_.demand(0).moving_age;
+    const auto draw = static_cast<std::uint16_t>(dice_.below(65'536));
+    const bool wrong = age > learner_.demand(0, draw).moving_age;
     waiting_.emplace_back(age, wrong);
     if (waiting_.size() > 30) {  // sealed when `watch` has passed
       const auto [sealed_age, was_wrong] = waiting_.front();
@@ -203,8 +204,42 @@ TEST(Learner, LearnsEachPaceForItself) {
   ASSERT_TRUE(learner.splits());
   EXPECT_LT(learner.demand(1).moving_age, 30s);
   EXPECT_GT(learner.demand(3).moving_age, 7min);
-  EXPECT_EQ(learner.demand_of_bucket().moving_age, learner.demand(3).moving_age);
+  EXPECT_EQ(learner.demand_of_bucket(65'535).moving_age, learner.demand(3).moving_age);
   EXPECT_EQ(learner.demand(2), learner.demand(0));
+}
+
+/// A single series whose pace lies between two bands is now in the one and now in the other.
+TEST(Learner, LearnsFromAllWherePacesDoNotDiffer) {
+  Learner one{Learned{.error_target = 0.05}, kWatch, 1min};
+  Learner other{Learned{.error_target = 0.05}, kWatch, 1min};
+  Dice dice{3};
+  for (int window = 0; window < 200; ++window) {
+    const auto score = static_cast<Score>(dice.below(1000));
+    one.learn({{.band = static_cast<std::uint8_t>(window / 20 % 2 == 0 ? 2 : 3), .score = score}});
+    other.learn({{.band = 0, .score = score}});
+    EXPECT_FALSE(one.splits());
+    EXPECT_EQ(one.demand(3), other.demand(0));
+  }
+}
+
+/// Nine in ten settle at once, the others with the next poll: one in twenty may be wrong, so half of the
+/// buckets wait for that.
+TEST(Learner, AsksForTheLesserStepInJustEnoughBuckets) {
+  Learner learner{Learned{.error_target = 0.05}, kWatch, 1min};
+  for (int window = 0; window < 200; ++window) {
+    learner.learn({{.band = 0, .score = static_cast<Score>(window % 10 == 0 ? 300 : 100)}});
+  }
+  const Duration greater = learner.demand(0).moving_age;
+  const Duration lesser = learner.demand(0, 0).moving_age;
+  EXPECT_EQ(greater, 299 * (kWatch / 4096 + 1ms));
+  EXPECT_EQ(lesser, 99 * (kWatch / 4096 + 1ms));
+  int sooner = 0;
+  for (int minute = 0; minute < 10'000; ++minute) {
+    const auto asked = learner.demand(0, engine::bucket_draw(kNoon + 1min * minute)).moving_age;
+    ASSERT_TRUE(asked == greater || asked == lesser);
+    sooner += asked == lesser ? 1 : 0;
+  }
+  EXPECT_NEAR(sooner, 10'000 * (0.05 * 201 - 1) / 20, 200);
 }
 
 TEST(Learner, TellsASeriesPaceFromItsOwnPast) {
@@ -257,90 +292,6 @@ TEST(Panel, KeepsTheWayOfACellInFewSteps) {
   EXPECT_GE(settled, 36s);
   EXPECT_LE(settled, 60s);
   EXPECT_EQ(settled_age(cell, engine::Value::number(100).held_bits(), 0), 99s);
-}
-
-/// A frozen source answers, completely and always the same: nothing may become final by it, however warm the
-/// policy is and however old the buckets get.
-TEST(LearnedFinality, SettlesNothingOnWhatAFrozenSourceSays) {
-  engine::EngineOptions options = test_options();
-  options.finality = Learned{.error_target = 0.2};
-  options.watch = options.ttl = 3min;
-  engine::Engine engine{options, kNoon};
-  const auto rows_at = [](int n) {
-    std::vector<PolledRow> rows;
-    for (int minute = 0; 2 * minute <= n; ++minute) {
-      rows.push_back({"a", minute, 1.0 * std::min(n - 2 * minute, 3)});
-    }
-    return rows;
-  };
-  std::size_t settled = 0;
-  int n = 0;
-  for (; n < 80; ++n) {
-    for (const auto& sample : poll(engine, 30s * n, rows_at(n), n / 2 + 1)) {
-      settled += sample.reason == engine::Reason::settled ? 1 : 0;
-    }
-    (void)engine.expire(kNoon + 30s * n);
-  }
-  EXPECT_GT(settled, 20U);
-  EXPECT_TRUE(engine.finality_view().settling_age.has_value());
-  const std::vector<PolledRow> frozen = rows_at(n - 1);
-  const engine::Time frozen_at = kNoon + 30s * (n - 1);
-  for (; n < 120; ++n) {
-    engine::Answer answer;
-    answer.scopes.push_back(make_scope(frozen, n / 2 + 1, frozen_at));
-    EXPECT_TRUE(engine.ingest(answer, kNoon + 30s * n).empty()) << "poll " << n;
-    (void)engine.expire(kNoon + 30s * n);
-  }
-}
-
-/// Buckets that grow for two minutes after their end, polled every 30 s from `from` to `to`: minutes after
-/// noon.
-void poll_growing(engine::Engine& engine, int from, int to) {
-  for (Duration at = 1min * from; at < 1min * to; at += 30s) {
-    std::vector<PolledRow> rows;
-    const int minutes = static_cast<int>(at / 1min) + 1;
-    for (int minute = 0; minute < minutes; ++minute) {
-      rows.push_back(
-          {"a", minute, static_cast<double>(std::min<std::int64_t>((at - 1min * minute) / 1s, 180))});
-    }
-    (void)poll(engine, at, rows, minutes);
-    (void)engine.expire(kNoon + at);
-  }
-}
-
-TEST(LearnedEngine, DoesNotTakeWhatItSawLateForWhatSettledLate) {
-  engine::EngineOptions options = test_options();
-  options.finality = Learned{};
-  engine::Engine engine{options, kNoon};
-  poll_growing(engine, 10, 12);  // starts where ten minutes are there already
-  SavedEngine saved;
-  saved.save(engine);  // what was seen late is remembered
-  engine = std::move(*saved.load(options));
-  poll_growing(engine, 12, 40);
-  EXPECT_GT(engine.finality_view().windows, 10U);
-  EXPECT_EQ(engine.finality_view().late_share, 0);
-  EXPECT_EQ(engine.finality_view().advised_watch, std::nullopt);
-  poll_growing(engine, 48, 70);  // an outage
-  EXPECT_EQ(engine.finality_view().late_share, 0);
-  EXPECT_EQ(engine.finality_view().advised_watch, std::nullopt);
-}
-
-TEST(ScopeViews, SayWhichScopeStandsStill) {
-  engine::Engine engine{test_options(), kNoon};
-  const std::vector<PolledRow> rows{{"a", 0, 1}};
-  for (int minute = 1; minute <= 4; ++minute) {
-    engine::Answer answer;
-    answer.scopes.push_back(make_scope(rows, minute, kNoon + 1min * minute, "moving"));
-    answer.scopes.push_back(make_scope({{"b", 0, 1}}, minute, kNoon + 1min, "still"));
-    (void)engine.ingest(answer, kNoon + 1min * minute);
-  }
-  const auto scopes = engine.scopes();
-  ASSERT_EQ(scopes.size(), 2U);
-  EXPECT_EQ(scopes[0].name, "moving");
-  EXPECT_EQ(scopes[0].last_moved, kNoon + 4min);
-  EXPECT_EQ(scopes[1].last_moved, kNoon + 1min);
-  EXPECT_EQ(engine.open_cells(), 2U);
-  EXPECT_EQ(engine.final_cells(), 1U);  // of the scope that moved
 }
 
 TEST(WatchAdvice, FollowsHowTheSharesFall) {

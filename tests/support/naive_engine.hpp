@@ -93,10 +93,12 @@ class NaiveEngine {
   struct Scope {
     std::optional<Time> frontier;
     std::optional<Time> answered;  // last complete answer
+    std::optional<Time> moved;     // the last one with which it moved, or the first
     std::optional<Time> pending;
   };
   struct Entry {
     std::uint32_t polls = 0;
+    Duration alive{};
     Duration moving{};
     std::optional<Time> covered;
     std::uint32_t appeared_at = 0;
@@ -128,6 +130,12 @@ class NaiveEngine {
   struct Sealed {
     std::map<std::string, Value> cells;
     int times = 0;  // read again
+  };
+  /// The age asked for, and the lesser one that the buckets with the first `draws` draws are asked for.
+  struct Asked {
+    engine::Demand most;
+    Duration sooner{};
+    std::uint64_t draws = 0;
   };
   struct Series {
     Time last_bucket = Time::min();
@@ -166,17 +174,21 @@ class NaiveEngine {
   [[nodiscard]] bool close(const Value& value, const Value& last) const;
   [[nodiscard]] int score_of(const Cell& cell, Duration life) const;
   void learn_from(Time bucket);
-  [[nodiscard]] int group_of(int band) const;
+  [[nodiscard]] int group_of(int band);
   [[nodiscard]] double& level_of(int group);
   void steer(const std::vector<std::pair<int, bool>>& judged);
   void move_level(int group, double error);
   void forget_other_kind();
-  [[nodiscard]] std::uint64_t weight_above(int group, int than) const;
-  [[nodiscard]] engine::Demand demand_of(int group);
-  [[nodiscard]] engine::Demand work_out_demand(int group);
-  [[nodiscard]] engine::Demand demand(const SeriesKey& key);
-  [[nodiscard]] engine::Demand demand_of_bucket();
   [[nodiscard]] bool is_due(Time bucket, const Sealed& sample, Time now) const;
+
+  // naive_demand.cpp
+  [[nodiscard]] std::uint64_t weight_above(int group, int than) const;
+  [[nodiscard]] bool tells_apart(int band) const;
+  [[nodiscard]] const Asked& asked_of(int group);
+  [[nodiscard]] Asked work_out(int group);
+  [[nodiscard]] engine::Demand demand_of(int group, Time bucket);
+  [[nodiscard]] engine::Demand demand(Time bucket, const SeriesKey& key);
+  [[nodiscard]] engine::Demand demand_of_bucket(Time bucket);
 
   // naive_output.cpp
   void begin_call(Time now);
@@ -221,7 +233,9 @@ class NaiveEngine {
   // Only for `learned`; windows are lists of band and score.
   std::vector<std::vector<std::pair<int, int>>> windows_;
   std::map<int, double> levels_;
-  std::map<int, engine::Demand> asked_;
+  // Since something was last learned.
+  std::map<int, Asked> asked_;
+  std::map<int, bool> apart_;
   Duration life_{};
   std::map<Time, Sealed> samples_;
   std::uint64_t judged_ = 0;

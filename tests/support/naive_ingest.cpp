@@ -143,9 +143,12 @@ void NaiveEngine::take_evidence(const engine::ScopeAnswer& part, Time now, std::
   if (mode == engine::Liveness::automatic) {
     mode = scope.frontier ? engine::Liveness::frontier : engine::Liveness::movement;
   }
-  if ((mode == engine::Liveness::frontier && !rose) ||
-      (mode == engine::Liveness::movement && !scope.pending)) {
-    ++stats_.answers_unmoved;
+  const bool still =
+      (mode == engine::Liveness::frontier && !rose) || (mode == engine::Liveness::movement && !scope.pending);
+  if (still) ++stats_.answers_unmoved;
+  auto alive_from = scope.answered;
+  if (scope.moved && now - *scope.moved <= std::min(options_.granularity, options_.watch / 20)) {
+    alive_from = scope.moved;
   }
   const auto range = whole_buckets(part.covered, options_.granularity);
   for (Time bucket = std::max(range.from, live_from_); bucket < range.to && bucket <= now;
@@ -154,12 +157,14 @@ void NaiveEngine::take_evidence(const engine::ScopeAnswer& part, Time now, std::
     const bool moved = mode == engine::Liveness::frontier   ? rose
                        : mode == engine::Liveness::movement ? scope.pending && bucket < *scope.pending
                                                             : true;
+    const Time since = alive_from ? std::max(*alive_from, end_of(bucket)) : end_of(bucket);
+    if (!still && now > since) entry.alive += now - since;
     if (moved) {
-      const Time since = scope.answered ? std::max(*scope.answered, end_of(bucket)) : end_of(bucket);
-      if (now > since) entry.moving += now - since;
+      entry.moving = entry.alive;
       if (ended(bucket, part.scope)) ++entry.polls;
     }
-    const Duration first_look = std::max(options_.watch / 5, options_.granularity);
+    const Duration first_look =
+        scope.answered ? std::max(options_.watch / 5, options_.granularity) : options_.granularity;
     if (!entry.covered && now - end_of(bucket) > first_look) entry.unwatched = true;
     if (entry.covered && now - std::max(*entry.covered, end_of(bucket)) > options_.watch / 2) {
       entry.unwatched = true;
@@ -167,6 +172,7 @@ void NaiveEngine::take_evidence(const engine::ScopeAnswer& part, Time now, std::
     entry.covered = now;
     covered.insert({bucket, part.scope});
   }
+  if (!still || !scope.moved) scope.moved = now;
   scope.answered = now;
   scope.pending.reset();
 }
@@ -183,13 +189,13 @@ void NaiveEngine::decide(const std::set<EntryKey>& covered, const std::map<Entry
     for (auto& [key, cell] : cells_) {
       if (key.first != bucket || cell.scope != scope || cell.quiet) continue;
       if (engine::decide_final(options_.finality, {entry.polls - cell.at_change, entry.moving},
-                               demand(key.second))) {
+                               demand(bucket, key.second))) {
         become_quiet(bucket, key.second, cell);
       }
     }
     if (!entry.final && !entry.limited &&
         engine::decide_final(options_.finality, {entry.polls - entry.appeared_at, entry.moving},
-                             demand_of_bucket())) {
+                             demand_of_bucket(bucket))) {
       entry.final = true;
       entry.by_expiry = false;
     }

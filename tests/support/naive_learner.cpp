@@ -80,7 +80,6 @@ int NaiveEngine::score_of(const Cell& cell, Duration life) const {
 
 void NaiveEngine::learn_from(Time bucket) {
   if (learned() == nullptr) return;
-  asked_.clear();
   std::vector<std::tuple<std::uint64_t, SeriesKey, const Cell*>> panel;
   Duration longest{};
   for (const auto& [key, entry] : entries_) {
@@ -120,6 +119,8 @@ void NaiveEngine::learn_from(Time bucket) {
     samples_[bucket] = {.cells = sampled, .times = 0};
   }
   steer(judged);
+  asked_.clear();
+  apart_.clear();
   if (window.empty()) return;
   windows_.push_back(window);
   const std::size_t most = std::clamp<std::size_t>(10 * (enough() + 1), 200, 1000);
@@ -128,13 +129,11 @@ void NaiveEngine::learn_from(Time bucket) {
 }
 
 /// Groups of cells: those of a band that has its own age, and all others (0).
-int NaiveEngine::group_of(int band) const {
+int NaiveEngine::group_of(int band) {
   if (band == 0 || windows_.size() < enough()) return 0;
-  const auto has_band = [&](const auto& window) {
-    return std::any_of(window.begin(), window.end(), [&](const auto& cell) { return cell.first == band; });
-  };
-  const auto of_band = std::count_if(windows_.begin(), windows_.end(), has_band);
-  return static_cast<std::size_t>(of_band) >= enough() ? band : 0;
+  const auto found = apart_.find(band);
+  const bool apart = found != apart_.end() ? found->second : (apart_[band] = tells_apart(band));
+  return apart ? band : 0;
 }
 
 double& NaiveEngine::level_of(int group) {
@@ -197,97 +196,6 @@ void NaiveEngine::forget_other_kind() {
   }
 }
 
-// ---- what is asked for
-
-/// What of all windows is above a score; one window weighs kWhole.
-std::uint64_t NaiveEngine::weight_above(int group, int than) const {
-  std::uint64_t weight = 0;
-  for (const auto& window : windows_) {
-    std::uint64_t size = 0;
-    std::uint64_t above = 0;
-    for (const auto& [band, score] : window) {
-      if (group != 0 && band != group) continue;
-      ++size;
-      above += score > than ? 1 : 0;
-    }
-    if (size > 0) weight += above * (kWhole / size);
-  }
-  return weight;
-}
-
-engine::Demand NaiveEngine::demand_of(int group) {
-  const auto found = asked_.find(group);  // since something was last learned
-  return found != asked_.end() ? found->second : asked_[group] = work_out_demand(group);
-}
-
-engine::Demand NaiveEngine::work_out_demand(int group) {
-  std::vector<int> scores;
-  std::uint64_t count = 0;
-  for (const auto& window : windows_) {
-    bool some = false;
-    for (const auto& [band, score] : window) {
-      if (group != 0 && band != group) continue;
-      some = true;
-      scores.push_back(score);
-    }
-    count += some ? 1 : 0;
-  }
-  std::sort(scores.begin(), scores.end());
-  const Duration unit{(options_.watch.count() + 4095) / 4096};
-  const auto age_of = [&](int score) { return score == 0 ? Duration{} : (score - 1) * unit; };
-  if (count < enough()) {
-    const Duration life = life_ == Duration{} ? options_.watch : life_;
-    const auto missing = static_cast<std::int64_t>(enough() - count);
-    const auto needed = static_cast<std::int64_t>(enough());
-    const Duration floor = life / 2 * missing / needed * missing / needed;
-    if (scores.empty()) return {.polls = 3, .moving_age = floor};
-    const int highest = scores.back();
-    if (highest == kUnsettledScore) return {.polls = 3, .moving_age = std::max(floor, life / 5 * 4)};
-    const double factor =
-        1.5 * std::log2(static_cast<double>(enough() + 1)) / std::log2(static_cast<double>(count + 1));
-    const Duration slowest = std::max(highest, 64) * unit;
-    const Duration expected{static_cast<std::int64_t>(static_cast<double>(slowest.count()) * factor)};
-    return {.polls = 3, .moving_age = std::max(std::min(floor, expected), age_of(highest))};
-  }
-  const double windows_allowed = level_of(group) * static_cast<double>(count + 1) - 1;
-  const auto allowed =
-      static_cast<std::uint64_t>(std::max(0.0, std::floor(windows_allowed * double{kWhole} + 1e-6)));
-  const std::uint32_t polls = learned()->tolerance > 0 ? 1 : 2;
-  int least = scores.back();
-  for (auto at = scores.rbegin(); at != scores.rend() && weight_above(group, *at) <= allowed; ++at)
-    least = *at;
-  if (least == kUnsettledScore) {
-    const auto unsettled = static_cast<double>(weight_above(group, kUnsettledScore - 1));
-    const double windows = static_cast<double>(kWhole) * static_cast<double>(count);
-    if (unsettled / windows > 4 * learned()->error_target)
-      return {.polls = polls, .moving_age = Duration::max()};
-    const double right = static_cast<double>(allowed) / unsettled;
-    const Duration life = life_ == Duration{} ? options_.watch : life_;
-    const Duration early{static_cast<std::int64_t>(static_cast<double>((life / 5).count()) * right)};
-    return {.polls = polls, .moving_age = life - early};
-  }
-  int below = 0;
-  for (const int score : scores) below = score < least ? score : below;
-  const std::uint64_t above = weight_above(group, least);
-  const std::uint64_t here = weight_above(group, least - 1) - above;
-  const auto way = static_cast<std::uint64_t>(least - below) * (allowed - above) / here;
-  return {.polls = polls, .moving_age = age_of(least - static_cast<int>(way))};
-}
-
-engine::Demand NaiveEngine::demand(const SeriesKey& key) {
-  if (learned() == nullptr) return {};
-  return demand_of(group_of(Learner::band_of(series_.at(key).pace)));
-}
-
-engine::Demand NaiveEngine::demand_of_bucket() {
-  if (learned() == nullptr) return {};
-  engine::Demand slowest = demand_of(0);
-  for (int band = 1; band <= 3; ++band) {
-    if (group_of(band) == band) slowest.moving_age = std::max(slowest.moving_age, demand_of(band).moving_age);
-  }
-  return slowest;
-}
-
 // ---- what was sealed, read again
 
 std::optional<Time> NaiveEngine::recheck_due(Time now) const {
@@ -345,7 +253,7 @@ void NaiveEngine::recheck(const engine::Answer& answer, Time now) {
 engine::FinalityView NaiveEngine::finality_view() {
   engine::FinalityView view;
   if (learned() == nullptr) return view;
-  const engine::Demand asked = demand_of(0);
+  const engine::Demand asked = asked_of(0).most;
   if (windows_.size() >= enough() && asked.moving_age != Duration::max())
     view.settling_age = asked.moving_age;
   view.windows = windows_.size();
