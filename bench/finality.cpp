@@ -1,9 +1,9 @@
 // bench/finality.cpp: the finality policies against each other on made-up sources, many seeds each; prints
 // the tables of docs/finality.md. scripts/finality runs it.
 //
-// Per shape: `learned` with and without tolerance; the fixed delay that reaches the same error with the least
-// age, searched over all multiples of the poll, both as Settle has it (behind the frontier gate) and as plain
-// age; consecutive:N with the gate and, as everybody else has it, without.
+// Per shape: `learned` with and without tolerance; the shortest fixed delays that reach the same error,
+// searched over all multiples of the poll, as Settle has them (behind the frontier gate) and as plain age,
+// which settles through a freeze; consecutive:N with the gate and, as everybody else has it, without.
 #include "engine/stabilizer/finality.hpp"
 
 #include <algorithm>
@@ -163,19 +163,26 @@ std::optional<Row> find_fixed(const Histories& histories, const Arguments& argum
   }
 }
 
-/// Of both ways to measure age the one that waits less.
-Row best_fixed(const Histories& histories, const Arguments& arguments, Row::Share Row::*which, double share) {
-  const auto gated = find_fixed(histories, arguments, Liveness::automatic, which, share);
-  const auto plain = find_fixed(histories, arguments, Liveness::answers, which, share);
-  if (!gated && !plain) {
-    Row none;
-    none.policy = "none up to 30m";
-    none.mean_age = none.p99_age = engine::EngineOptions{}.watch;
-    return none;
-  }
-  Row best = !plain || (gated && gated->mean_age < plain->mean_age) ? *gated : *plain;
-  if (plain && best.policy == plain->policy && best.mean_age == plain->mean_age) best.policy += " no gate";
-  return best;
+/// The best fixed delays for the error of a policy; none: not even one of `watch` reaches it.
+struct BestFixed {
+  std::optional<Row> gated;
+  std::optional<Row> plain;
+};
+
+BestFixed best_fixed(const Histories& histories, const Arguments& arguments, Row::Share Row::*which,
+                     double share) {
+  return {.gated = find_fixed(histories, arguments, Liveness::automatic, which, share),
+          .plain = find_fixed(histories, arguments, Liveness::answers, which, share)};
+}
+
+void append(std::vector<Row>& rows, const std::string& as, const BestFixed& best) {
+  const auto add = [&](const std::optional<Row>& one, const std::string& how) {
+    if (!one) return;
+    rows.push_back(*one);
+    rows.back().policy = as + ": " + one->policy + how;
+  };
+  add(best.gated, "");
+  add(best.plain, " no gate");
 }
 
 std::string age_text(Duration age) {
@@ -201,9 +208,9 @@ void print_rows(std::ostream& out, const std::string& shape, const std::vector<R
 struct Verdict {
   std::string shape;
   Row learned;
-  Row fixed;
+  BestFixed fixed;
   Row tolerant;
-  Row tolerant_fixed;
+  BestFixed tolerant_fixed;
 };
 
 Verdict run_shape(const std::string& name, const Arguments& arguments, std::ostream& details) {
@@ -233,27 +240,34 @@ Verdict run_shape(const std::string& name, const Arguments& arguments, std::ostr
                   .fixed = best_fixed(histories, arguments, &Row::wrong, rows[0].wrong.mean),
                   .tolerant = rows[1],
                   .tolerant_fixed = best_fixed(histories, arguments, &Row::off, rows[1].off.mean)};
-  rows.insert(rows.begin() + 1, verdict.fixed);
-  rows.insert(rows.begin() + 3, verdict.tolerant_fixed);
-  rows[1].policy = "as exact: " + rows[1].policy;
-  rows[3].policy = "as close: " + rows[3].policy;
-  print_rows(details, name, rows, arguments);
+  std::vector<Row> printed{verdict.learned};
+  append(printed, "as exact", verdict.fixed);
+  printed.push_back(verdict.tolerant);
+  append(printed, "as close", verdict.tolerant_fixed);
+  printed.insert(printed.end(), rows.begin() + 2, rows.end());
+  print_rows(details, name, printed, arguments);
   return verdict;
 }
 
 void print_summary(const std::string& title, const std::string& what, const std::vector<Verdict>& verdicts,
-                   Row Verdict::*policy, Row Verdict::*fixed, Row::Share Row::*share) {
-  std::cout << "\n### " << title << "\n| shape | " << what
-            << ", % (seeds) | with the cold start, % | mean age | p99 age | best fixed delay with that error "
-               "| its mean "
-               "age | by ttl, % | frozen |\n|---|---|---|---|---|---|---|---|---|\n";
+                   Row Verdict::*policy, BestFixed Verdict::*fixed, Row::Share Row::*share) {
+  const auto text_of = [&](const std::optional<Row>& best) {
+    if (!best) return std::string("none up to 30m | |");
+    return best->policy + ": " + cli::percent_text((*best.*share).mean) + " % | " + age_text(best->mean_age) +
+           " |";
+  };
+  std::cout
+      << "\n### " << title << "\n| shape | " << what
+      << ", % (seeds) | with the cold start, % | mean age | p99 age | by ttl, % | frozen | best fixed delay "
+         "| its mean age | best without the gate | its mean age | its frozen "
+         "|\n|---|---|---|---|---|---|---|---|---|---|---|---|\n";
   for (const Verdict& one : verdicts) {
     const Row& row = one.*policy;
     std::cout << "| " << one.shape << " | " << share_text(row.*share) << " | "
               << cli::percent_text(row.wrong_with_start) << " | " << age_text(row.mean_age) << " | "
-              << age_text(row.p99_age) << " | " << (one.*fixed).policy << " | "
-              << age_text((one.*fixed).mean_age) << " | " << cli::percent_text(row.forced) << " | "
-              << row.frozen << " |\n";
+              << age_text(row.p99_age) << " | " << cli::percent_text(row.forced) << " | " << row.frozen
+              << " | " << text_of((one.*fixed).gated) << " " << text_of((one.*fixed).plain) << " "
+              << ((one.*fixed).plain ? std::to_string((one.*fixed).plain->frozen) : "") << " |\n";
   }
 }
 
