@@ -37,6 +37,27 @@ TEST(LearnedJob, IsWhatAJobIsThatSaysNothing) {
   }
 }
 
+/// Every cell changes for as long as it is watched, and longer.
+TEST(LearnedJob, WarnsWhereCellsStillChangeAtTheEndOfWatch) {
+  const auto endless = [](const fetchers::FetchRequest& request) {
+    fetchers::FetchResult result = growing(request);
+    for (auto& row : result.answer.scopes[0].rows) {
+      row.value = Value::count(static_cast<std::uint64_t>((request.now - row.bucket) / 1s));
+    }
+    return result;
+  };
+  RunnerRig rig{kNoon, endless};
+  rig.start();
+  ASSERT_TRUE(rig.post(job_json("a/b", R"(,"poll_interval":"30s","watch":"10m")")));
+  rig.pass(25min, 10s);
+  const JobStatus status = rig.service().job_status(only_job(rig));
+  EXPECT_EQ(status.finality.learned.late_share, 1);
+  ASSERT_EQ(status.warnings.size(), 1U);
+  EXPECT_EQ(status.warnings[0],
+            "100.0 % of the cells still change in the last fifth of watch, 10m: post the job with \"watch\": "
+            "\"40m\"");
+}
+
 TEST(LearnedJob, ReadsSealedBucketsAgainOneInATickAndNoFailureOfThatIsTheTicks) {
   std::map<Time, int> again;  // reads of a single old bucket, by instant
   RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
