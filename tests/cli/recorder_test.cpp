@@ -162,7 +162,7 @@ class RecordingTest : public ::testing::Test {
 
   std::filesystem::path path_;
   asio::io_context context_;
-  std::optional<settle::testing::ManualClocks> testing_clocks_;
+  std::optional<settle::test::ManualClocks> testing_clocks_;
   std::vector<std::string> failures_;
   RecordProgress progress_;
 };

@@ -27,9 +27,9 @@ Value in_two_halves(Time bucket, Time now) {
   return Value::count(now - bucket < 5min ? truth(bucket) / 2 : truth(bucket));
 }
 
-testing::Script unless(const bool& down, Shown shown) {
+test::Script unless(const bool& down, Shown shown) {
   return [&down, shown](const fetchers::FetchRequest& request) {
-    return down ? testing::unreachable("source") : say_all(request, shown);
+    return down ? test::unreachable("source") : say_all(request, shown);
   };
 }
 
@@ -142,7 +142,7 @@ TEST_P(CounterGap, ThatIsFilledLateRaisesWhatIsStillLive) {
   World world{[&](const fetchers::FetchRequest& request) {
                 fetchers::FetchResult result;
                 const bool old = request.range.from < request.now - 25min;
-                if (down || (old && old_down)) return testing::unreachable("source");
+                if (down || (old && old_down)) return test::unreachable("source");
                 say("source", kSeries, request, as_it_is, result);
                 return result;
               },
@@ -173,7 +173,7 @@ TEST(CounterGaps, BringSeriesThatWereNotKnownAndKeepThoseThatCameToAnEnd) {
   };
   World world{[&](const fetchers::FetchRequest& request) {
                 fetchers::FetchResult result;
-                if (down) return testing::unreachable("source");
+                if (down) return test::unreachable("source");
                 say("source", kSeries, request, as_it_is, result);
                 say("source", late, request, of_late, result);
                 return result;
@@ -231,7 +231,7 @@ TEST(CounterGaps, CountNothingTwiceOfAScopeThatWasAnsweredBesideOneThatWasNot) {
     return Value::count(truth(bucket) + more);
   };
   World world{[&](const fetchers::FetchRequest& request) {
-                fetchers::FetchResult result = down ? testing::unreachable("b") : fetchers::FetchResult{};
+                fetchers::FetchResult result = down ? test::unreachable("b") : fetchers::FetchResult{};
                 say("a", kSeries, request, as_it_is, result);
                 say("a", moving, request, growing, result);
                 if (!down) say("b", other, request, as_it_is, result);
@@ -258,7 +258,7 @@ TEST(CounterGaps, ArePartOfTheTotalsOnceThoughTheJobGoesAndComesBackMeanwhile) {
   bool removed = false;
   World world{[&](const fetchers::FetchRequest& request) {
                 fetchers::FetchResult result;
-                if (down) return testing::unreachable("source");
+                if (down) return test::unreachable("source");
                 if (rigged != nullptr && request.range.from < kNoon + 30min && !removed) {
                   removed = true;
                   rigged->rig.remove_soon(rigged->id);

@@ -121,7 +121,7 @@ TEST(Backfill, HoldsBackWhatAForcedReadFindsChanged) {
 TEST(Backfill, WaitsWhileTheSourceFailsAndGoesOnByItself) {
   bool down = false;
   World world{[&](const fetchers::FetchRequest& request) {
-    return down ? testing::unreachable("source") : settled(request);
+    return down ? test::unreachable("source") : settled(request);
   }};
   down = true;
   const auto added = world.rig.backfill(world.id, range_json(kNoon - 3h, kNoon - 1h));

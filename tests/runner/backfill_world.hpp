@@ -63,7 +63,7 @@ inline std::string range_json(Time from, Time to, const std::string& more = {}) 
 }
 
 struct World {
-  explicit World(testing::Script script = settled, const std::string& job = kJob)
+  explicit World(test::Script script = settled, const std::string& job = kJob)
       : rig(kNoon, std::move(script)) {
     rig.start();
     const auto posted = rig.post(job);
@@ -93,7 +93,7 @@ inline void say_scope(const std::string& scope, const fetchers::FetchRequest& re
 
 /// The scopes a and b; b fails while it is down.
 inline fetchers::FetchResult say_two(const fetchers::FetchRequest& request, bool b_is_down) {
-  fetchers::FetchResult result = b_is_down ? testing::unreachable("b") : fetchers::FetchResult{};
+  fetchers::FetchResult result = b_is_down ? test::unreachable("b") : fetchers::FetchResult{};
   say_scope("a", request, result);
   if (!b_is_down) say_scope("b", request, result);
   return result;

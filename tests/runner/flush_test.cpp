@@ -29,7 +29,7 @@ class Flush : public ::testing::Test {
   }
   bool down = false;
   RunnerRig rig{kNoon, [this](const fetchers::FetchRequest& request) {
-                  return down ? testing::unreachable("source") : sevens(request);
+                  return down ? test::unreachable("source") : sevens(request);
                 }};
 };
 using StaleMarker = Flush;

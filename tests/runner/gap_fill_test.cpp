@@ -9,7 +9,7 @@ namespace {
 TEST(Gap, FillsItselfAfterAnOutage) {
   bool down = false;
   World world{[&](const fetchers::FetchRequest& request) {
-    return down ? testing::unreachable("source") : settled(request);
+    return down ? test::unreachable("source") : settled(request);
   }};
   world.rig.pass(12min, 5s);
   down = true;
@@ -27,7 +27,7 @@ TEST(Gap, FillsItselfAfterAnOutage) {
 TEST(Gap, FillsItselfAlsoWhenItCrashesAgainAndAgain) {
   bool down = false;
   World world{[&](const fetchers::FetchRequest& request) {
-    return down ? testing::unreachable("source") : settled(request);
+    return down ? test::unreachable("source") : settled(request);
   }};
   down = true;
   world.rig.pass(3h, 30s);
@@ -141,7 +141,7 @@ TEST(Backfill, SplitsWhatComesTruncatedAndLeavesOnlyTheBucketThatNeverComesWhole
 TEST(Gap, GivesTheLastObservedValueWhereTheSourceHasTheBucketNoMore) {
   bool down = false;
   World world{[&](const fetchers::FetchRequest& request) {
-                if (down) return testing::unreachable("source");
+                if (down) return test::unreachable("source");
                 fetchers::FetchResult said = settled(request);
                 std::erase_if(said.answer.scopes[0].rows, [&](const engine::Observation& row) {
                   return request.now > kNoon + 1h && row.bucket < kNoon + 20min;

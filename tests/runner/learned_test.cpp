@@ -64,7 +64,7 @@ TEST(LearnedJob, ReadsSealedBucketsAgainOneInATickAndNoFailureOfThatIsTheTicks) 
                   if (request.range.to > request.now - 15min) return by_seconds(request);
                   EXPECT_EQ(request.range.to - request.range.from, 1min);
                   ++again[request.now];
-                  return again.size() % 2 == 0 ? testing::unreachable("source") : by_seconds(request);
+                  return again.size() % 2 == 0 ? test::unreachable("source") : by_seconds(request);
                 }};
   rig.start();
   ASSERT_TRUE(rig.post(job_json("a/b", R"(,"poll_interval":"30s","watch":"10m")")));
@@ -82,7 +82,7 @@ TEST(LearnedJob, AsksASourceThatHasOldBucketsNoMoreSeldomerAndSeldomer) {
   RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
                   if (request.range.to > request.now - 15min) return by_seconds(request);
                   ++again;
-                  return testing::unreachable("source");
+                  return test::unreachable("source");
                 }};
   rig.start();
   ASSERT_TRUE(rig.post(job_json("a/b", R"(,"poll_interval":"30s","watch":"10m")")));

@@ -29,8 +29,6 @@
 
 namespace settle::test {
 
-using testing::ManualClocks;
-
 /// A server that keeps every value it is given, in the order in which they came; outlives pumps and stores.
 struct FakeServer {
   using Key = std::pair<std::string, std::int64_t>;  // series, epoch ms

@@ -89,7 +89,7 @@ class RegistryTest : public ::testing::Test {
   }
 
   asio::io_context context;
-  testing::ManualClocks clocks{context.get_executor(), kStart};
+  test::ManualClocks clocks{context.get_executor(), kStart};
   std::unique_ptr<Store> store;
   std::unique_ptr<Registry> registry;
   std::vector<std::string> changed;

@@ -39,7 +39,7 @@ TEST(Runner, LetsAJobRestWhoseSinkIsNoLongerConfigured) {
 }
 
 TEST(Runner, ChangesNothingWhenAReloadIsRefused) {
-  const testing::Script down = [](const fetchers::FetchRequest&) { return testing::unreachable("source"); };
+  const test::Script down = [](const fetchers::FetchRequest&) { return test::unreachable("source"); };
   RunnerRig rig{kNoon, growing};
   rig.start();
   ASSERT_TRUE(rig.post(kJob));
@@ -57,7 +57,7 @@ TEST(Runner, ChangesNothingWhenAReloadIsRefused) {
 }
 
 TEST(Runner, AsksTheNewSourceAfterAReload) {
-  const testing::Script down = [](const fetchers::FetchRequest&) { return testing::unreachable("source"); };
+  const test::Script down = [](const fetchers::FetchRequest&) { return test::unreachable("source"); };
   RunnerRig rig{kNoon, growing};
   rig.start();
   ASSERT_TRUE(rig.post(kJob));

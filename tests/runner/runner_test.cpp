@@ -67,7 +67,7 @@ TEST(Runner, ServesTheNewestFinalBucketAlsoAfterARestart) {
 TEST(Runner, GoesOnWhereItWasAfterAnOutageShorterThanWatch) {
   bool down = false;
   RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
-                  return down ? testing::unreachable("source") : growing(request);
+                  return down ? test::unreachable("source") : growing(request);
                 }};
   rig.start();
   ASSERT_TRUE(rig.post(kJob));
@@ -92,7 +92,7 @@ std::vector<GapEntry> gaps_of(RunnerRig& rig) {
 TEST(Runner, RecordsWhatALongOutageLeavesAsGapsAndInventsNothing) {
   bool down = false;
   RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
-                  return down ? testing::unreachable("source") : growing(request);
+                  return down ? test::unreachable("source") : growing(request);
                 }};
   rig.start();
   ASSERT_TRUE(rig.post(kJob));
@@ -120,7 +120,7 @@ TEST(Runner, RecordsWhatALongOutageLeavesAsGapsAndInventsNothing) {
 TEST(Runner, LosesNothingOfAScopeThatFailsAndDelaysNoOther) {
   bool down = false;
   RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
-                  fetchers::FetchResult result = down ? testing::unreachable("b") : fetchers::FetchResult{};
+                  fetchers::FetchResult result = down ? test::unreachable("b") : fetchers::FetchResult{};
                   say("a", "requests_total{zone=\"a\"}", request, grown, result);
                   if (!down) {
                     say("b", "requests_total{zone=\"b\"}", request, grown, result);

@@ -18,8 +18,8 @@ using namespace std::chrono_literals;
 using engine::Time;
 using engine::TimeRange;
 using engine::Value;
-using testing::job_json;
-using testing::RunnerRig;
+using test::job_json;
+using test::RunnerRig;
 
 inline const Time kNoon = *engine::parse_time("2026-06-26T12:00:00Z");
 inline const std::string kSeries = "requests_total";

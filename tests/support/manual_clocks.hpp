@@ -12,7 +12,7 @@
 
 #include "runner/clocks.hpp"
 
-namespace settle::testing {
+namespace settle::test {
 
 /// Both clocks advance together; sleepers that are due wake in the order of their instants.
 class ManualClocks final : public runner::Clocks {
@@ -76,4 +76,4 @@ class ManualClocks final : public runner::Clocks {
   std::list<std::pair<runner::SteadyTime, boost::asio::steady_timer*>> sleepers_;
 };
 
-}  // namespace settle::testing
+}  // namespace settle::test

@@ -8,7 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-namespace settle::testing {
+namespace settle::test {
 
 namespace asio = boost::asio;
 
@@ -276,4 +276,4 @@ std::string job_json(const std::string& store_path, const std::string& more, con
          "\"" + more + "}";
 }
 
-}  // namespace settle::testing
+}  // namespace settle::test

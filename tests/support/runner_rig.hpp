@@ -18,7 +18,7 @@
 #include "sinks/sink.hpp"
 #include "tests/support/manual_clocks.hpp"
 
-namespace settle::testing {
+namespace settle::test {
 
 /// What the source says to this poll.
 using Script = std::function<fetchers::FetchResult(const fetchers::FetchRequest&)>;
@@ -88,4 +88,4 @@ class RunnerRig {
 [[nodiscard]] std::string job_json(const std::string& store_path, const std::string& more = {},
                                    const std::string& query = "requests_total");
 
-}  // namespace settle::testing
+}  // namespace settle::test
