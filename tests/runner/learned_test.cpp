@@ -50,7 +50,7 @@ TEST(LearnedJob, WarnsWhereCellsStillChangeAtTheEndOfWatch) {
   rig.start();
   ASSERT_TRUE(rig.post(job_json("a/b", R"(,"poll_interval":"30s","watch":"10m")")));
   rig.pass(25min, 10s);
-  const JobStatus status = rig.service().job_status(only_job(rig));
+  const JobStatus status = first_status(rig);
   EXPECT_EQ(status.finality.learned.late_share, 1);
   ASSERT_EQ(status.warnings.size(), 1U);
   EXPECT_EQ(status.warnings[0],
