@@ -233,10 +233,16 @@ class Server::SimSink final : public sinks::Sink {
     if (blind || !server_.up()) co_return engine::retry_later("as it was to be");
     std::vector<bool> held;
     for (const sinks::Row& row : rows) {
-      const auto found = server_.samples_.find({std::string{row.series}, row.timestamp});
-      const bool has = found != server_.samples_.end() &&
-                       std::any_of(found->second.begin(), found->second.end(),
-                                   [&row](const Kept& one) { return one.value == row.value; });
+      const SampleKey key{std::string{row.series}, row.timestamp};
+      const auto found = server_.samples_.find(key);
+      bool has = found != server_.samples_.end();
+      if (server_.spec_.overwrite == Overwrite::none) {
+        has = has && std::any_of(found->second.begin(), found->second.end(),
+                                 [&row](const Kept& one) { return one.value == row.value; });
+      } else {  // what was replaced is not held
+        const auto newest = server_.value(key);
+        has = newest && newest->value == row.value;
+      }
       held.push_back(has);
     }
     server_.journal_.note(server_.world_.now, "looked_up",

@@ -5,12 +5,14 @@
 // source said in an answer counts when the tick that took it is committed.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -72,6 +74,9 @@ class Witness {
   /// Somebody asks for a backfill, which may or may not come to be.
   void asked_for(const std::string& stream_id, engine::TimeRange range) {
     asked_[stream_id].push_back(range);
+    // Who asks for the same once more may be given the first one.
+    ask_reaches_.try_emplace({stream_id, range.from, range.to},
+                             std::min(range.to, streams_[stream_id].live_from));
   }
   /// It has loaded what was saved, and asked nobody yet.
   void daemon_started(runner::Runner& runner) { learn_jobs(runner); }
@@ -155,6 +160,7 @@ class Witness {
   void check_accounts(const runner::Job& job, const StreamFacts& stream, double unpropagated);
   void check_gauge(const runner::Job& job, const StreamFacts& stream, engine::Time from);
   void check_backfills(runner::Runner& runner, const runner::Job& job);
+  void check_asked(const runner::Job& job, const runner::BackfillStatus& backfill);
   void check_counter(const runner::Job& job, const StreamFacts& stream, engine::Time from);
   enum class Zero : std::uint8_t { no, may, must };
   [[nodiscard]] Zero expected_zero(const StreamFacts& stream, const runner::Job& job,
@@ -163,6 +169,7 @@ class Witness {
     std::optional<engine::Value> value;  // none: nothing
     bool or_nothing = false;
     std::vector<std::optional<engine::Value>> or_one_of = {};
+    bool or_newest = false;  // what last went out under the output
   };
   void check_value(const runner::Job& job, const std::string& series, engine::Time bucket,
                    const Expected& expected, const char* invariant);
@@ -192,6 +199,8 @@ class Witness {
   std::map<std::string, std::vector<runner::GapEntry>> gaps_;    // by stream
   std::map<std::string, std::vector<engine::TimeRange>> asked_;  // by stream
   std::map<std::string, engine::TimeRange> compared_;            // by job
+  /// By stream and what was asked: how far a backfill has to go.
+  std::map<std::tuple<std::string, engine::Time, engine::Time>, engine::Time> ask_reaches_;
   std::uint64_t gaps_digest_ = 0;
   std::uint64_t next_sequence_ = 0;
   engine::Time source_time_;

@@ -17,6 +17,13 @@ std::string text_of(const std::optional<Value>& value) {
   return value ? format_value(*value) : "nothing";
 }
 
+/// Else what differs may be held back.
+bool is_exact(const engine::EngineOptions& options) {
+  const auto* learned = std::get_if<engine::Learned>(&options.finality);
+  return options.corrections != engine::Corrections::hold && !options.rising_only &&
+         (learned == nullptr || learned->tolerance == 0);
+}
+
 }  // namespace
 
 std::optional<engine::TimeRange> Witness::live_range(const runner::Job& job) const {
@@ -71,12 +78,8 @@ std::optional<Value> Witness::has(std::size_t server, const runner::Job& job, co
 void Witness::check_reread(runner::Runner& runner) {
   for (const runner::Job* job : runner.service().list_jobs("default", "", 1'000)) {
     const auto range = compared_.find(job->id);
-    // Elsewhere what differs may be held back.
     const engine::EngineOptions& options = job->spec.engine;
-    const auto* learned = std::get_if<engine::Learned>(&options.finality);
-    const bool exact = options.corrections != engine::Corrections::hold && !options.rising_only &&
-                       (learned == nullptr || learned->tolerance == 0);
-    if (range == compared_.end() || !exact) continue;
+    if (range == compared_.end() || !is_exact(options)) continue;
     const StreamFacts& stream = streams_.at(job->stream_id);
     for (const SeriesSpec& series : stream.source->series) {
       if (!job->spec.selector.matches(*engine::parse_series(series.text))) continue;
@@ -95,6 +98,7 @@ void Witness::check_reread(runner::Runner& runner) {
 void Witness::check_beside(const runner::Job& live, const runner::Job& filled, engine::TimeRange range) {
   const StreamFacts& stream = streams_.at(filled.stream_id);
   const engine::EngineOptions& options = live.spec.engine;
+  if (!is_exact(options)) return;
   for (const SeriesSpec& series : stream.source->series) {
     if (!live.spec.selector.matches(*engine::parse_series(series.text))) continue;
     for (Time bucket = range.from; bucket < range.to; bucket += options.granularity) {
