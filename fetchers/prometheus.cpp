@@ -17,6 +17,16 @@ namespace {
 // is preferred because it may be repeated when a kept connection turns out to be closed.
 constexpr std::size_t kUrlBytesMax = 4'000;
 
+/// An answer that never leaves the machine is not worth compressing.
+bool is_loopback(std::string_view url) {
+  url.remove_prefix(url.find("://") + 3);
+  const auto is_host = [url](std::string_view host) {
+    return url.starts_with(host) &&
+           (url.size() == host.size() || url[host.size()] == ':' || url[host.size()] == '/');
+  };
+  return is_host("localhost") || is_host("127.0.0.1") || is_host("[::1]");
+}
+
 std::string seconds_text(std::int64_t ms) {
   std::string text = std::to_string(ms / 1'000);
   if (ms % 1'000 == 0) return text;
@@ -48,22 +58,44 @@ FetchFailure failure_of(net::TransportError error) {
   return FetchFailure::unreachable;
 }
 
-asio::awaitable<Matrix> decode_in_pool(std::string body, MatrixQuestion question) {
-  co_return decode_matrix(body, question);
+/// As the rows of an answer; `series` and `rows` of the matrix are used up.
+PrometheusFetcher::Part part_of(Matrix matrix) {
+  PrometheusFetcher::Part part;
+  std::vector<std::string_view> texts;
+  texts.reserve(matrix.series.size());
+  for (const std::string& text : matrix.series) texts.push_back(part.texts.keep(text));
+  part.rows.reserve(matrix.rows.size());
+  for (const Matrix::Row& row : matrix.rows) part.rows.push_back({texts[row.series], row.bucket, row.value});
+  matrix.series.clear();
+  matrix.rows = {};
+  part.matrix = std::move(matrix);
+  return part;
+}
+
+asio::awaitable<PrometheusFetcher::Part> decode_in_pool(std::string body, MatrixQuestion question) {
+  co_return part_of(decode_matrix(body, question));
 }
 
 engine::Error not_usable(const std::string& source, const std::string& metric, const char* why) {
   return engine::refused("source '" + source + "': '" + metric + "' " + why);
 }
 
-void append_rows(FetchResult& result, engine::ScopeAnswer& scope, const Matrix& matrix) {
-  std::vector<std::string_view> texts;
-  texts.reserve(matrix.series.size());
-  for (const std::string& text : matrix.series) texts.push_back(result.answer.texts.keep(text));
-  for (const Matrix::Row& row : matrix.rows) {
-    scope.rows.push_back({texts[row.series], row.bucket, row.value});
+void append_part(FetchResult& result, engine::ScopeAnswer& scope, PrometheusFetcher::Part part) {
+  result.rows_without_value += part.matrix.rows_without_value;
+  if (scope.rows.empty()) {
+    result.answer.texts = std::move(part.texts);
+    scope.rows = std::move(part.rows);
+    return;
   }
-  result.rows_without_value += matrix.rows_without_value;
+  std::string_view text;  // as the part has it, and as the answer has it
+  std::string_view kept;
+  for (const engine::Observation& row : part.rows) {
+    if (row.series.data() != text.data()) {
+      text = row.series;
+      kept = result.answer.texts.keep(text);
+    }
+    scope.rows.push_back({kept, row.bucket, row.value});
+  }
 }
 
 }  // namespace
@@ -111,6 +143,7 @@ net::ClientRequest PrometheusFetcher::http_request(const MatrixQuestion& questio
   request.path = "/api/v1/query_range";
   request.timeout = timeout;
   request.response_bytes_max = options_.response_bytes_max;
+  request.compressed = !is_loopback(options_.endpoint.url);
   if (form.size() <= kUrlBytesMax) {
     request.path += "?" + form;
   } else {
@@ -121,20 +154,21 @@ net::ClientRequest PrometheusFetcher::http_request(const MatrixQuestion& questio
   return request;
 }
 
-asio::awaitable<Matrix> PrometheusFetcher::ask(MatrixQuestion question, milliseconds timeout) {
+asio::awaitable<PrometheusFetcher::Part> PrometheusFetcher::ask(MatrixQuestion question,
+                                                                milliseconds timeout) {
   net::ClientRequest request = http_request(question, timeout);
   net::ClientResult answer = co_await client_.send(std::move(request));
   if (answer.error != net::TransportError::none) {
-    co_return failed_matrix(failure_of(answer.error), answer.detail);
+    co_return part_of(failed_matrix(failure_of(answer.error), answer.detail));
   }
   if (answer.status / 100 != 2) {
-    co_return failed_matrix(FetchFailure::status,
-                            "it answered " + std::to_string(answer.status) + ": " + error_words(answer.body));
+    std::string detail = "it answered " + std::to_string(answer.status) + ": " + error_words(answer.body);
+    co_return part_of(failed_matrix(FetchFailure::status, std::move(detail)));
   }
-  if (!options_.pool) co_return decode_matrix(answer.body, question);
+  if (!options_.pool) co_return part_of(decode_matrix(answer.body, question));
   auto work = decode_in_pool(std::move(answer.body), std::move(question));
-  Matrix matrix = co_await asio::co_spawn(options_.pool, std::move(work), asio::use_awaitable);
-  co_return matrix;
+  Part part = co_await asio::co_spawn(options_.pool, std::move(work), asio::use_awaitable);
+  co_return part;
 }
 
 asio::awaitable<FetchResult> PrometheusFetcher::fetch(FetchRequest request) {
@@ -152,15 +186,15 @@ asio::awaitable<FetchResult> PrometheusFetcher::fetch(FetchRequest request) {
     question.granularity = request.granularity;
     question.selector = request.selector;
     const milliseconds timeout = std::max(left, milliseconds{1});
-    const Matrix matrix = co_await ask(std::move(question), timeout);
-    if (matrix.failed) {
+    Part answered = co_await ask(std::move(question), timeout);
+    if (const Matrix& matrix = answered.matrix; matrix.failed) {
       result = FetchResult{};
       result.failures.push_back(
           {options_.name, matrix.failure,
            "asked " + options_.endpoint.url + " for '" + request.selector.metric() + "': " + matrix.detail});
       co_return result;
     }
-    append_rows(result, scope, matrix);
+    append_part(result, scope, std::move(answered));
   }
   result.answer.scopes.push_back(std::move(scope));
   co_return result;

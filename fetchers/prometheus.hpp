@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -30,6 +31,12 @@ struct PrometheusOptions {
 
 class PrometheusFetcher final : public Fetcher {
  public:
+  /// What one question brought.
+  struct Part {
+    Matrix matrix;  // without series and rows: they are in `rows`
+    engine::TextArena texts;
+    std::vector<engine::Observation> rows;
+  };
   /// The client outlives the fetcher.
   [[nodiscard]] static engine::Result<std::unique_ptr<Fetcher>> make(PrometheusOptions options,
                                                                      net::HttpClient& client);
@@ -41,7 +48,7 @@ class PrometheusFetcher final : public Fetcher {
   [[nodiscard]] engine::Liveness liveness() const override { return options_.liveness; }
 
  private:
-  boost::asio::awaitable<Matrix> ask(MatrixQuestion question, std::chrono::milliseconds timeout);
+  boost::asio::awaitable<Part> ask(MatrixQuestion question, std::chrono::milliseconds timeout);
   [[nodiscard]] net::ClientRequest http_request(const MatrixQuestion& question,
                                                 std::chrono::milliseconds timeout) const;
 

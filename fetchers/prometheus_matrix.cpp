@@ -9,6 +9,7 @@
 #include <boost/json/value.hpp>
 
 #include "fetchers/exact_json.hpp"
+#include "fetchers/matrix_scan.hpp"
 
 namespace settle::fetchers {
 namespace json = boost::json;
@@ -193,6 +194,11 @@ std::vector<TimeRange> split_range(TimeRange range, Duration granularity, std::i
 }
 
 Matrix decode_matrix(std::string_view body, const MatrixQuestion& question) {
+  if (std::optional<Matrix> scanned = scan_matrix(body, question)) return *std::move(scanned);
+  return read_matrix_tree(body, question);
+}
+
+Matrix read_matrix_tree(std::string_view body, const MatrixQuestion& question) {
   const auto parsed = parse_exact_json(body);
   if (!parsed) {
     Matrix failed;

@@ -48,6 +48,8 @@ struct Matrix {
 /// Reads a 2xx body. Warnings, a partial answer, or anything that is not as documented fails the whole
 /// answer.
 [[nodiscard]] Matrix decode_matrix(std::string_view body, const MatrixQuestion& question);
+/// The same, by way of a tree of the whole answer: what scan_matrix() is measured by.
+[[nodiscard]] Matrix read_matrix_tree(std::string_view body, const MatrixQuestion& question);
 /// The server's own words in an error body, shortened; or the beginning of the body.
 [[nodiscard]] std::string error_words(std::string_view body);
 

@@ -46,6 +46,7 @@ struct ClientRequest {
   std::string body{};
   std::chrono::milliseconds timeout{30'000};   // for the whole exchange; real time
   std::size_t response_bytes_max = 64u << 20;  // after inflation
+  bool compressed = true;                      // the response may be
 };
 
 enum class TransportError : std::uint8_t {

@@ -178,7 +178,7 @@ void Transfer::set_limits() {
   curl_easy_setopt(easy(), CURLOPT_PROXY, "");  // no proxy from the environment: only configured hosts
   curl_easy_setopt(easy(), CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy(), CURLOPT_PATH_AS_IS, 1L);
-  curl_easy_setopt(easy(), CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+  if (request_.compressed) curl_easy_setopt(easy(), CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
   curl_easy_setopt(easy(), CURLOPT_NOSIGNAL, 1L);
   const auto ms = std::clamp<std::int64_t>(request_.timeout.count(), 1, std::numeric_limits<int>::max());
   curl_easy_setopt(easy(), CURLOPT_TIMEOUT_MS, static_cast<long>(ms));

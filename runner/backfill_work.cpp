@@ -71,7 +71,7 @@ void add_samples(const Store& store, const ChunkWork& work, std::vector<Share> s
   for (const Share& share : shares) {
     texts.insert(texts.end(), share.fill.series.begin(), share.fill.series.end());
   }
-  std::sort(texts.begin(), texts.end());
+  std::sort(texts.begin(), texts.end());  // of one share they are
   texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
   const std::vector<SeriesNumber> numbers = number_series(
       store.read(), work.tenant, backfill_stream_id(work.stream_id), texts, work.wall, out.batch);
@@ -81,16 +81,20 @@ void add_samples(const Store& store, const ChunkWork& work, std::vector<Share> s
       const auto at = std::lower_bound(texts.begin(), texts.end(), text);
       own.push_back(numbers[static_cast<std::size_t>(at - texts.begin())]);
     }
+    std::map<engine::Reason, std::uint64_t>::iterator reason = out.reasons.end();
     for (Sample& sample : share.fill.samples) {
       sample.series = own[sample.series];
-      out.reasons[sample.reason] += 1;
+      if (reason == out.reasons.end() || reason->first != sample.reason) {
+        reason = out.reasons.try_emplace(sample.reason).first;
+      }
+      reason->second += 1;
     }
     out.samples += share.fill.samples.size();
     for (const std::string& sink : share.block.sinks) {
       out.rows_by_sink[sink] += share.fill.samples.size();
     }
     share.block.samples = std::move(share.fill.samples);
-    append_to_ledger(out.batch, std::move(share.block), Lane::backfill);
+    append_to_ledger(out.batch, share.block, Lane::backfill);
   }
 }
 
@@ -238,7 +242,7 @@ engine::Result<ChunkDone> work_chunk(const Store& store, const engine::Answer& a
   add_samples(store, work, std::move(shares), out);
   out.scopes = std::move(history.scopes);
   out.limited = history.limited;
-  out.stats = history.stats;
+  out.rows_uncountable = history.rows_uncountable;
   return out;
 }
 

@@ -42,7 +42,7 @@ struct ChunkDone {
   WriteBatch batch;  // ledger blocks and names
   std::vector<engine::ClosedHistory::Scope> scopes;
   bool limited = false;
-  engine::EngineStats stats;
+  std::uint64_t rows_uncountable = 0;  // counter output
   std::uint64_t samples = 0;
   std::uint64_t points = 0;  // final values that the source gave
   std::uint64_t held_back = 0;

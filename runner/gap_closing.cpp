@@ -115,8 +115,8 @@ asio::awaitable<void> BackfillLane::Impl::close_part(GapStream of, std::string k
     std::string rest_key = gap_key_of(of.first, of.second, rest.entry);
     items[std::move(rest_key)] = std::move(rest);
   }
-  if (done.stats.rows_uncountable > 0) {
-    spdlog::warn("event=gap_uncountable stream={} rows={}", of.second, done.stats.rows_uncountable);
+  if (done.rows_uncountable > 0) {
+    spdlog::warn("event=gap_uncountable stream={} rows={}", of.second, done.rows_uncountable);
   }
   count(done);
 }

@@ -1,13 +1,18 @@
 #include "engine/model/bytes.hpp"
 
+#include <array>
+
 namespace settle::engine {
 
-void ByteWriter::varint(std::uint64_t value) {
+void ByteWriter::long_varint(std::uint64_t value) {
+  std::array<char, 10> digits{};
+  std::size_t size = 0;
   while (value >= 0x80) {
-    byte(static_cast<std::uint8_t>(value | 0x80));
+    digits[size++] = static_cast<char>(value | 0x80);
     value >>= 7;
   }
-  byte(static_cast<std::uint8_t>(value));
+  digits[size++] = static_cast<char>(value);
+  bytes_.append(digits.data(), size);
 }
 
 void ByteWriter::signed_varint(std::int64_t value) {
@@ -16,7 +21,12 @@ void ByteWriter::signed_varint(std::int64_t value) {
 }
 
 void ByteWriter::fixed64(std::uint64_t value) {
-  for (int shift = 0; shift < 64; shift += 8) byte(static_cast<std::uint8_t>(value >> shift));
+  std::array<char, 8> digits{};
+  for (char& digit : digits) {
+    digit = static_cast<char>(value);
+    value >>= 8;
+  }
+  bytes_.append(digits.data(), digits.size());
 }
 
 void ByteWriter::text(std::string_view value) {
@@ -24,24 +34,19 @@ void ByteWriter::text(std::string_view value) {
   raw(value);
 }
 
-std::uint8_t ByteReader::byte() {
-  if (failed_ || rest_.empty()) {
-    failed_ = true;
-    return 0;
-  }
-  const auto value = static_cast<std::uint8_t>(rest_.front());
-  rest_.remove_prefix(1);
-  return value;
-}
-
-std::uint64_t ByteReader::varint() {
+std::uint64_t ByteReader::long_varint() {
+  if (failed_) return 0;
+  const char* at = rest_.data();
+  const char* const end = at + rest_.size();
   std::uint64_t value = 0;
-  for (unsigned shift = 0; shift < 64; shift += 7) {
-    const std::uint64_t next = byte();
-    if (failed_) return 0;
+  for (unsigned shift = 0; shift < 64 && at != end; shift += 7) {
+    const std::uint64_t next = static_cast<std::uint8_t>(*at++);
     if (shift == 63 && next > 1) break;  // more than 64 bits
     value |= (next & 0x7f) << shift;
-    if (next < 0x80) return value;
+    if (next < 0x80) {
+      rest_.remove_prefix(static_cast<std::size_t>(at - rest_.data()));
+      return value;
+    }
   }
   failed_ = true;
   return 0;

@@ -16,7 +16,10 @@ namespace settle::engine {
 class ByteWriter {
  public:
   void byte(std::uint8_t value) { bytes_.push_back(static_cast<char>(value)); }
-  void varint(std::uint64_t value);
+  void varint(std::uint64_t value) {
+    if (value < 0x80) return byte(static_cast<std::uint8_t>(value));
+    long_varint(value);
+  }
   void signed_varint(std::int64_t value);
   void fixed64(std::uint64_t value);  // little-endian
   void text(std::string_view value);
@@ -25,14 +28,26 @@ class ByteWriter {
   [[nodiscard]] std::string take() && { return std::move(bytes_); }
 
  private:
+  void long_varint(std::uint64_t value);
   std::string bytes_;
 };
 
 class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
-  std::uint8_t byte();
-  std::uint64_t varint();
+  std::uint8_t byte() {
+    if (failed_ || rest_.empty()) {
+      failed_ = true;
+      return 0;
+    }
+    const auto value = static_cast<std::uint8_t>(rest_.front());
+    rest_.remove_prefix(1);
+    return value;
+  }
+  std::uint64_t varint() {
+    if (failed_ || rest_.empty() || static_cast<std::uint8_t>(rest_.front()) >= 0x80) return long_varint();
+    return byte();
+  }
   std::uint64_t varint_up_to(std::uint64_t most);  // more is a fault
   std::int64_t signed_varint();
   std::uint64_t fixed64();
@@ -48,6 +63,7 @@ class ByteReader {
   [[nodiscard]] bool done() const { return !failed_ && rest_.empty(); }
 
  private:
+  std::uint64_t long_varint();
   std::string_view rest_;
   bool failed_ = false;
 };

@@ -1,5 +1,6 @@
 #include "engine/model/value.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -92,13 +93,17 @@ Value Value::from_bits(Bits bits) {
   return bits.is_count ? count(bits.bits) : number(std::bit_cast<double>(bits.bits));
 }
 
+char* format_value(const Value& value, char* to) {
+  if (value.is_count()) return std::to_chars(to, to + kValueTextMax, value.as_count()).ptr;
+  const double x = value.as_double();
+  if (std::isfinite(x)) return std::to_chars(to, to + kValueTextMax, x).ptr;
+  const std::string_view text = std::isnan(x) ? "NaN" : x > 0 ? "+Inf" : "-Inf";
+  return std::copy(text.begin(), text.end(), to);
+}
+
 std::string format_value(const Value& value) {
-  if (value.is_nan()) return "NaN";
-  if (!value.is_finite()) return value.as_double() > 0 ? "+Inf" : "-Inf";
-  char text[32];
-  const auto end = value.is_count() ? std::to_chars(text, text + sizeof text, value.as_count())
-                                    : std::to_chars(text, text + sizeof text, value.as_double());
-  return {text, end.ptr};
+  char text[kValueTextMax];
+  return {text, format_value(value, text)};
 }
 
 Result<Value> parse_value(std::string_view text) {

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -52,6 +53,9 @@ class Value {
 
 /// Shortest text that reads back to the same value: `123`, `0.5`, `1e+300`, `NaN`, `+Inf`, `-Inf`.
 [[nodiscard]] std::string format_value(const Value& value);
+/// The same, written at `to`, where there is room for kValueTextMax bytes; gives its end.
+inline constexpr std::size_t kValueTextMax = 32;
+[[nodiscard]] char* format_value(const Value& value, char* to);
 /// A JSON-like number or NaN, +Inf, -Inf. Whole numbers up to 2^64 - 1 are read exactly.
 [[nodiscard]] Result<Value> parse_value(std::string_view text);
 

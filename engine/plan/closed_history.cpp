@@ -1,6 +1,7 @@
 #include "engine/plan/closed_history.hpp"
 
 #include <algorithm>
+#include <span>
 #include <string_view>
 
 #include "engine/plan/backfill.hpp"
@@ -83,6 +84,81 @@ void take_points(const Engine& engine, ClosedHistory& out) {
   }
 }
 
+ClosedHistory judge_scopes(const EngineOptions& options, const Answer& answer, TimeRange range, Time now) {
+  ClosedHistory out;
+  out.range = range;
+  for (const ScopeAnswer& scope : answer.scopes) {
+    out.scopes.push_back(judge_scope(scope, range, options.granularity, now));
+  }
+  std::sort(out.scopes.begin(), out.scopes.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  return out;
+}
+
+/// Rows of one series that follow each other.
+struct Run {
+  std::string_view text;
+  std::size_t first = 0;
+  std::size_t last = 0;
+};
+
+/// The rows of the one scope, series by series, each in time, by text: where a stabilizer would refuse none
+/// of them, find nothing in conflict and add nothing. None: it might.
+std::optional<std::vector<Run>> plain_runs(const EngineOptions& options, const Answer& answer,
+                                           TimeRange range, Time now) {
+  const bool plain = options.absent == Absent::none && options.output == Output::gauge &&
+                     answer.scopes.size() == 1 && range.from > now - kForever;
+  if (!plain) return std::nullopt;
+  const ScopeAnswer& part = answer.scopes.front();
+  if (part.completeness != Completeness::complete || part.rows.size() > options.open_cells_max)
+    return std::nullopt;
+  const Duration step = options.granularity;
+  const Time from = std::max(range.from, part.covered.from);
+  const Time to = std::min(floor_to(part.covered.to, step), floor_to(now, step) + step);
+  std::vector<Run> runs;
+  Time last;
+  for (std::size_t at = 0; at < part.rows.size(); ++at) {
+    const Observation& row = part.rows[at];
+    const bool goes_on = !runs.empty() && row.series.data() == runs.back().text.data() &&
+                         row.series.size() == runs.back().text.size();
+    if (!goes_on) {
+      runs.push_back({.text = row.series, .first = at, .last = at});
+    } else if (row.bucket <= last) {
+      return std::nullopt;
+    }
+    const bool aligned = (goes_on && row.bucket == last + step) || floor_to(row.bucket, step) == row.bucket;
+    if (!aligned || row.bucket < from || row.bucket >= to || row.value.is_nan()) return std::nullopt;
+    last = row.bucket;
+    runs.back().last = at + 1;
+  }
+  std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.text < b.text; });
+  const auto same = [](const Run& a, const Run& b) { return a.text == b.text; };
+  const bool once = std::adjacent_find(runs.begin(), runs.end(), same) == runs.end();
+  if (!once || runs.size() > options.series_max) return std::nullopt;
+  return runs;
+}
+
+/// As take_points().
+void take_runs(std::span<const Observation> rows, std::span<const Run> runs, ClosedHistory& out) {
+  const Ranges& answered = out.scopes.front().answered;
+  out.points.reserve(rows.size());
+  TimeRange near;  // an answered range: mostly there is one
+  for (const Run& run : runs) {
+    const std::size_t before = out.points.size();
+    for (const Observation& row : rows.subspan(run.first, run.last - run.first)) {
+      if (!near.contains(row.bucket)) {
+        const auto found = std::find_if(answered.list().begin(), answered.list().end(),
+                                        [&](const TimeRange& one) { return one.contains(row.bucket); });
+        if (found == answered.list().end()) continue;
+        near = *found;
+      }
+      const auto series = static_cast<std::uint32_t>(out.series.size());
+      out.points.push_back({.series = series, .scope = 0, .bucket = row.bucket, .value = row.value});
+    }
+    if (out.points.size() > before) out.series.emplace_back(run.text);
+  }
+}
+
 /// Where every scope, or the one that is meant, answered.
 Ranges answered_of(const ClosedHistory& history, const std::optional<std::string>& scope) {
   Ranges missing;
@@ -140,7 +216,10 @@ class Filling {
                   .replaced = known.emitted});
   }
   void emit(const std::string& series, Sample sample) {
-    if (out_.series.empty() || out_.series.back() != series) out_.series.push_back(series);
+    if (&series != last_ && (out_.series.empty() || out_.series.back() != series)) {
+      out_.series.push_back(series);
+    }
+    last_ = &series;
     sample.series = out_.series.size() - 1;
     sample.age = order_.now - (sample.bucket + order_.granularity);
     sample.evidence_polls = 1;
@@ -149,6 +228,7 @@ class Filling {
 
   const FillOrder& order_;
   Fill& out_;
+  const std::string* last_ = nullptr;  // the series of the sample before: both its owners outlive this
 };
 
 }  // namespace
@@ -159,26 +239,30 @@ TimeRange range_to_ask(const EngineOptions& options, TimeRange range) {
   return range;
 }
 
-ClosedHistory close_history(const EngineOptions& options, const Answer& answer, TimeRange range, Time now) {
-  ClosedHistory out;
-  out.range = range;
+ClosedHistory stabilize_history(const EngineOptions& options, const Answer& answer, TimeRange range,
+                                Time now) {
+  ClosedHistory out = judge_scopes(options, answer, range, now);
   Engine engine{options_of(options), range_to_ask(options, range).from};
   (void)engine.ingest(answer, now);
   (void)engine.expire(now);
-  out.stats = engine.stats();
+  out.rows_uncountable = engine.stats().rows_uncountable;
   out.limited = engine.limited();
-  for (const ScopeAnswer& scope : answer.scopes) {
-    out.scopes.push_back(judge_scope(scope, range, options.granularity, now));
-  }
-  std::sort(out.scopes.begin(), out.scopes.end(),
-            [](const auto& a, const auto& b) { return a.name < b.name; });
   take_points(engine, out);
+  return out;
+}
+
+ClosedHistory close_history(const EngineOptions& options, const Answer& answer, TimeRange range, Time now) {
+  const std::optional<std::vector<Run>> runs = plain_runs(options, answer, range, now);
+  if (!runs) return stabilize_history(options, answer, range, now);
+  ClosedHistory out = judge_scopes(options, answer, range, now);
+  take_runs(answer.scopes.front().rows, *runs, out);
   return out;
 }
 
 Fill plan_fill(const ClosedHistory& history, const KnownPoints& known, const FillOrder& order) {
   Fill out;
   Filling filling{order, out};
+  out.samples.reserve(history.points.size());
   const Ranges answered = answered_of(history, order.scope);
   Ranges seen;    // buckets with a point
   Ranges unseen;  // buckets with a known one that is missing

@@ -1,7 +1,8 @@
 // engine/plan/closed_history.hpp: the values of a closed range, and what of them has still to be said.
 //
 // Closed history is final at once. The values come out of a stabilizer made for the one answer, so that rows
-// that are refused, conflicts, limits and zeros from absence are what they are in the live lane.
+// that are refused, conflicts, limits and zeros from absence are what they are in the live lane; an answer
+// with none of these, which is nearly every one, is taken as it stands.
 #pragma once
 
 #include <cstdint>
@@ -38,16 +39,19 @@ struct ClosedHistory {
     bool truncated = false;
   };
   TimeRange range;
-  std::vector<std::string> series;  // sorted
-  std::vector<Point> points;        // by (series, bucket); of answered buckets only
-  std::vector<Scope> scopes;        // as answered, by name
-  EngineStats stats;                // of this answer
-  bool limited = false;             // series_max or open_cells_max refused rows
+  std::vector<std::string> series;     // sorted
+  std::vector<Point> points;           // by (series, bucket); of answered buckets only
+  std::vector<Scope> scopes;           // as answered, by name
+  std::uint64_t rows_uncountable = 0;  // counter output: refused, as in the live lane
+  bool limited = false;                // series_max or open_cells_max refused rows
 };
 /// `answer` is to range_to_ask(); taken at source time `now`. The values of buckets, of counter output too:
 /// what is no count is refused there as in the live lane.
 [[nodiscard]] ClosedHistory close_history(const EngineOptions& options, const Answer& answer, TimeRange range,
                                           Time now);
+/// The same, always by way of a stabilizer: what the short way is measured by.
+[[nodiscard]] ClosedHistory stabilize_history(const EngineOptions& options, const Answer& answer,
+                                              TimeRange range, Time now);
 
 /// What is known of one (series, bucket) from before.
 struct KnownPoint {
