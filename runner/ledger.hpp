@@ -15,6 +15,7 @@
 #include "engine/result.hpp"
 #include "engine/stabilizer/engine.hpp"
 #include "engine/stabilizer/sample.hpp"
+#include "runner/ledger_samples.hpp"
 #include "runner/store.hpp"
 
 namespace settle::runner {
@@ -42,8 +43,14 @@ inline constexpr std::size_t kLedgerBlockSamplesMax = 1024;
 
 [[nodiscard]] std::string encode_block(const LedgerBlock& block);
 [[nodiscard]] engine::Result<LedgerBlock> decode_block(std::string_view bytes);
+/// What a block says of itself before its samples: they are not decoded, nor looked at for damage.
+struct LedgerOutline {
+  LedgerBlock head;  // without samples
+  SamplesOutline samples;
+};
+[[nodiscard]] engine::Result<LedgerOutline> outline_block(std::string_view bytes);
 /// Appends the samples as blocks of at most kLedgerBlockSamplesMax; `block.samples` may hold any number.
-void append_to_ledger(WriteBatch& batch, LedgerBlock block, Lane lane = Lane::live);
+void append_to_ledger(WriteBatch& batch, const LedgerBlock& block, Lane lane = Lane::live);
 
 /// Under `corrections: ledger` what takes the place of another value goes to the sinks as a row of its own:
 /// the difference to that value, under the name `<metric>:revision` with the label `revision`. The first

@@ -21,6 +21,7 @@ constexpr std::size_t kBlocksPerRead = 256;
 constexpr std::size_t kNamesMax = 1'000'000;
 constexpr std::size_t kRowBytes = 40;  // timestamp and value in any format
 constexpr std::size_t kTakenBytes = 64u << 10;
+constexpr std::size_t kRowsReserved = 100'000;
 
 std::string row_key(const sinks::Row& row) {
   return std::string{row.series} + '\0' +
@@ -68,13 +69,12 @@ std::uint64_t sequence_of(std::string_view key) {
   return key.size() < 8 ? 0 : read_u64(key.substr(0, 8));
 }
 
-void widen(engine::TimeRange& range, const LedgerBlock& block) {
-  for (const engine::Sample& sample : block.samples) {
-    const engine::Time stamp = sample.bucket + block.stamp_offset;
-    const engine::Time after = stamp + engine::Duration{1};
-    range = range.empty() ? engine::TimeRange{stamp, after}
-                          : engine::TimeRange{std::min(range.from, stamp), std::max(range.to, after)};
-  }
+void widen(engine::TimeRange& range, const LedgerOutline& block) {
+  if (block.samples.count == 0) return;
+  const engine::Time first = block.samples.bucket_min + block.head.stamp_offset;
+  const engine::Time after = block.samples.bucket_max + block.head.stamp_offset + engine::Duration{1};
+  range = range.empty() ? engine::TimeRange{first, after}
+                        : engine::TimeRange{std::min(range.from, first), std::max(range.to, after)};
 }
 
 struct RowIdentity {
@@ -96,11 +96,46 @@ struct Outbox::Filling {
   OutboxLimits limits;
   std::size_t bytes = 0;
   std::size_t blocks = 0;
-  // One entry for each row: from few pieces of memory, gone at once.
-  std::pmr::monotonic_buffer_resource memory{kTakenBytes};
-  std::pmr::unordered_set<RowIdentity, RowIdentityHash> taken{&memory};  // views of texts that rows share
-  std::pmr::unordered_set<const char*> series{&memory};                  // likewise
+  std::uint64_t sequence = 0;  // of the block in hand
+  // Of the row before, in this block: rows mostly come series by series.
+  SeriesNumber number = 0;
+  const sinks::SeriesText* name = nullptr;
+
+  [[nodiscard]] bool takes(const sinks::Row& row);
+
+ private:
+  // While the rows of each series come in time, none is there already; views of texts that rows share.
+  bool in_time_ = true;
+  std::unordered_map<std::string_view, engine::Time> newest_;
+  const char* text_ = nullptr;  // of the row before, and its place in newest_
+  engine::Time* newest_of_text_ = nullptr;
+  // From then on one entry for each row: from few pieces of memory, gone at once.
+  std::pmr::monotonic_buffer_resource memory_{kTakenBytes};
+  std::pmr::unordered_set<RowIdentity, RowIdentityHash> taken_{&memory_};
 };
+
+/// False when the batch has no room, or has a row of this series and timestamp: it then ends here.
+bool Outbox::Filling::takes(const sinks::Row& row) {
+  const std::string_view text = row.series.view();
+  bool is_new = false;
+  if (text.data() != text_) {
+    const auto [at, inserted] = newest_.try_emplace(text, engine::Time::min());
+    text_ = text.data();
+    newest_of_text_ = &at->second;
+    is_new = inserted;
+  }
+  const std::size_t more = (limits.series_once && !is_new ? 0 : text.size()) + kRowBytes;
+  if (!batch.rows.empty() && bytes + more > limits.bytes_max) return false;
+  bytes += more;
+  if (in_time_ && row.timestamp > *newest_of_text_) {
+    *newest_of_text_ = row.timestamp;
+    return true;
+  }
+  if (std::exchange(in_time_, false)) {
+    for (const OutboxRow& one : batch.rows) taken_.insert({one.row.series, one.row.timestamp});
+  }
+  return taken_.insert({text, row.timestamp}).second;
+}
 
 Outbox::Outbox(const Store& store, std::string tenant, std::string sink, engine::Labels external_labels,
                Lane lane)
@@ -130,19 +165,27 @@ const sinks::SeriesText& Outbox::series_of(const ReadTransaction& read, const Le
   return at->second;
 }
 
-void Outbox::note_revisions(const ReadTransaction& read, std::uint64_t sequence, const LedgerBlock& block,
-                            Noted& noted) {
-  if (block.corrections == engine::Corrections::ledger) return;
-  for (const engine::Sample& sample : block.samples) {
+/// The error that the block does not decode.
+std::optional<engine::Error> Outbox::note_revisions(const ReadTransaction& read, std::string_view key,
+                                                    std::string_view bytes, const LedgerOutline& outline,
+                                                    Noted& noted) {
+  const bool has_any =
+      outline.samples.revision_max > 1 && outline.head.corrections != engine::Corrections::ledger;
+  if (!has_any) return std::nullopt;
+  const engine::Result<LedgerBlock> block = decode_block(bytes);
+  if (!block) return block.error();
+  const std::uint64_t sequence = sequence_of(key);
+  for (const engine::Sample& sample : block->samples) {
     if (sample.revision < 2) continue;
-    const engine::Time stamp = sample.bucket + block.stamp_offset;
+    const engine::Time stamp = sample.bucket + block->stamp_offset;
     if (stamp < waiting_.from || stamp >= waiting_.to) continue;
-    const sinks::SeriesText& series = series_of(read, block, names_of(block), sample.series);
-    std::string identity = row_key(to_row(block, sample, series));
+    const sinks::SeriesText& series = series_of(read, *block, names_of(*block), sample.series);
+    std::string identity = row_key(to_row(*block, sample, series));
     NewerRevision& newest = newer_[identity];
     if (sequence >= newest.sequence) newest = {sample.revision, sequence};
     noted.emplace_back(sequence, std::move(identity));
   }
+  return std::nullopt;
 }
 
 engine::Result<Outbox::Sight> Outbox::look_ahead(const LedgerPosition& from, bool aside) {
@@ -160,16 +203,17 @@ engine::Result<Outbox::Sight> Outbox::look_ahead(const LedgerPosition& from, boo
       sight.to_the_end = false;
       return false;
     }
-    const engine::Result<LedgerBlock> block = decode_block(value);
+    const engine::Result<LedgerOutline> block = outline_block(value);
     if (!block) {
       error = block.error();
       return false;
     }
     seen_ = key;
-    if (!is_mine(*block)) return true;
+    if (!is_mine(block->head)) return true;
     widen(waiting_, *block);
-    note_revisions(read, sequence_of(key), *block, noted_);
-    const std::uint64_t size = block->samples.size();
+    error = note_revisions(read, key, value, *block, noted_);
+    if (error) return false;
+    const std::uint64_t size = block->samples.count;
     sight.rows += size - (key == from.key ? std::min<std::uint64_t>(size, from.row) : 0);
     return true;
   });
@@ -188,9 +232,9 @@ engine::Result<void> Outbox::look_aside(const ReadTransaction& read, const Ledge
   bool waits = false;
   std::string first;
   read.scan(ledger_table(lane_), from.key, "", [&](std::string_view key, std::string_view value) {
-    const engine::Result<LedgerBlock> block = decode_block(value);
+    const engine::Result<LedgerOutline> block = outline_block(value);
     if (!block) error = block.error();
-    waits = block && (key != from.key || from.row < block->samples.size());
+    waits = block && (key != from.key || from.row < block->samples.count);
     first = key.substr(0, 8);
     return block && !waits;
   });
@@ -208,14 +252,14 @@ engine::Result<void> Outbox::look_aside(const ReadTransaction& read, const Ledge
       sight.to_the_end = false;
       return false;
     }
-    const engine::Result<LedgerBlock> block = decode_block(value);
+    const engine::Result<LedgerOutline> block = outline_block(value);
     if (!block) {
       error = block.error();
       return false;
     }
     aside_ = key;
-    if (is_mine(*block)) note_revisions(read, sequence_of(key), *block, noted_aside_);
-    return true;
+    if (is_mine(block->head)) error = note_revisions(read, key, value, *block, noted_aside_);
+    return !error;
   });
   if (error) return *error;
   return {};
@@ -233,20 +277,19 @@ bool Outbox::take_row(const ReadTransaction& read, const LedgerBlock& block, Job
                       Filling& filling) {
   OutboxBatch& batch = filling.batch;
   const engine::Sample& sample = block.samples[batch.end.row];
-  const sinks::SeriesText& series = series_of(read, block, names, sample.series);
-  OutboxRow row{to_row(block, sample, series), batch.jobs.size() - 1, sequence_of(batch.end.key)};
+  if (filling.name == nullptr || filling.number != sample.series) {
+    filling.name = &series_of(read, block, names, sample.series);
+    filling.number = sample.series;
+  }
+  const sinks::SeriesText& series = *filling.name;
+  OutboxRow row{to_row(block, sample, series), batch.jobs.size() - 1, filling.sequence};
   if (series.empty()) {
     row.row.series = "number " + std::to_string(sample.series) + " of stream " + block.stream_id;
     batch.lost.push_back(std::move(row));
   } else if (filling.limits.replace && is_replaced(row)) {
     ++batch.replaced;
   } else {
-    const std::string_view text = row.row.series.view();
-    const bool grouped = filling.limits.series_once && !filling.series.insert(text.data()).second;
-    const std::size_t bytes = (grouped ? 0 : text.size()) + kRowBytes;
-    const bool too_big = !batch.rows.empty() && filling.bytes + bytes > filling.limits.bytes_max;
-    if (too_big || !filling.taken.insert({row.row.series, row.row.timestamp}).second) return false;
-    filling.bytes += bytes;
+    if (!filling.takes(row.row)) return false;
     batch.rows.push_back(std::move(row));
   }
   ++batch.covered;
@@ -266,6 +309,11 @@ bool Outbox::take_block(const ReadTransaction& read, std::string_view key, const
   }
   batch.jobs.push_back(block.job_id);
   JobSeries& names = names_of(block);
+  filling.name = nullptr;
+  filling.sequence = sequence_of(key);
+  // A full block: more are likely to come.
+  const bool is_first = batch.rows.empty() && block.samples.size() == kLedgerBlockSamplesMax;
+  if (is_first) batch.rows.reserve(std::min(filling.limits.rows_max, kRowsReserved));
   while (batch.end.row < block.samples.size()) {
     if (batch.covered >= filling.limits.rows_max) return false;
     if (!take_row(read, block, names, filling)) return false;
@@ -300,14 +348,14 @@ engine::Result<LedgerPosition> Outbox::after(const LedgerPosition& start, std::u
   if (rows == 0) return position;
   const ReadTransaction read = store_.read();
   read.scan(ledger_table(lane_), start.key, "", [&](std::string_view key, std::string_view value) {
-    const engine::Result<LedgerBlock> block = decode_block(value);
+    const engine::Result<LedgerOutline> block = outline_block(value);
     if (!block) {
       error = block.error();
       return false;
     }
-    if (!is_mine(*block)) return true;
+    if (!is_mine(block->head)) return true;
     const std::uint64_t skipped = key == start.key ? start.row : 0;
-    const std::uint64_t size = block->samples.size();
+    const std::uint64_t size = block->samples.count;
     const std::uint64_t taken = std::min(rows, size - std::min(size, skipped));
     position = {std::string{key}, static_cast<std::uint32_t>(skipped + taken)};
     rows -= taken;

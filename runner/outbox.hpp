@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -92,8 +93,9 @@ class Outbox {
                                      engine::SeriesNumber number);
   engine::Result<void> look_aside(const ReadTransaction& read, const LedgerPosition& from,
                                   std::size_t& blocks, Sight& sight);
-  void note_revisions(const ReadTransaction& read, std::uint64_t sequence, const LedgerBlock& block,
-                      Noted& noted);
+  std::optional<engine::Error> note_revisions(const ReadTransaction& read, std::string_view key,
+                                              std::string_view bytes, const LedgerOutline& outline,
+                                              Noted& noted);
   void forget(Noted& noted, std::uint64_t sequence);
   bool take_row(const ReadTransaction& read, const LedgerBlock& block, JobSeries& names, Filling& filling);
   bool take_block(const ReadTransaction& read, std::string_view key, const LedgerBlock& block,

@@ -29,14 +29,12 @@ bool share_a_sink(const std::vector<std::string>& a, const std::vector<std::stri
   });
 }
 
-TimeRange timestamps_of(const LedgerBlock& block) {
-  TimeRange range{Time::max(), Time::min()};
-  for (const Sample& sample : block.samples) {
-    const Time stamp = sample.bucket + block.stamp_offset;
-    range.from = std::min(range.from, stamp);
-    range.to = std::max(range.to, stamp + engine::Duration{1});
+TimeRange timestamps_of(const LedgerOutline& block) {
+  if (block.samples.count == 0) {
+    return {Time::max(), Time::min()};
   }
-  return range;
+  return {block.samples.bucket_min + block.head.stamp_offset,
+          block.samples.bucket_max + block.head.stamp_offset + engine::Duration{1}};
 }
 
 bool overlap(TimeRange a, TimeRange b) {
@@ -101,18 +99,20 @@ bool OutputBlocks::holds(std::string_view key, std::string_view bytes) {
   if (known != jobs_.end()) {
     return known->second;
   }
-  const engine::Result<LedgerBlock> block = decode_block(bytes);
-  const bool mine = block && block->tenant == tenant_ && block->record == record_ &&
+  const engine::Result<LedgerOutline> outline = outline_block(bytes);
+  const LedgerBlock* block = outline ? &outline->head : nullptr;
+  const bool mine = block != nullptr && block->tenant == tenant_ && block->record == record_ &&
                     block->labels == labels_ && share_a_sink(block->sinks, sinks_);
   // The blocks of one job may go to different sinks (runner/inheritance.hpp): only a record that differs
   // says that none of them matters.
-  if (!block || mine || block->tenant != tenant_ || block->record != record_ || block->labels != labels_) {
+  if (block == nullptr || mine || block->tenant != tenant_ || block->record != record_ ||
+      block->labels != labels_) {
     jobs_.emplace(std::move(job), mine);
   }
   return mine;
 }
 
-void SentIndex::note(InLane& in, std::string_view key, const LedgerBlock& block) {
+void SentIndex::note(InLane& in, std::string_view key, const LedgerOutline& block) {
   const TimeRange timestamps = timestamps_of(block);
   if (in.runs.empty() || in.runs.back().blocks == kBlocksPerRun) {
     in.runs.push_back({.first = std::string{key}, .last = {}, .blocks = 0, .timestamps = timestamps});
@@ -141,7 +141,7 @@ engine::Result<bool> SentIndex::look_on(const Store& store, Lane lane) {
     if (!blocks_.holds(key, bytes)) {
       return true;
     }
-    const engine::Result<LedgerBlock> block = decode_block(bytes);
+    const engine::Result<LedgerOutline> block = outline_block(bytes);
     if (!block) {
       error = block.error();
       return false;

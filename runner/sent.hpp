@@ -26,7 +26,7 @@ namespace settle::runner {
 class OutputBlocks {
  public:
   OutputBlocks(std::string tenant, const JobSpec& spec);
-  /// Decodes at most one block of each job that has nothing to do with the output.
+  /// Reads at most one block of each job that has nothing to do with the output.
   [[nodiscard]] bool holds(std::string_view key, std::string_view bytes);
 
  private:
@@ -67,7 +67,7 @@ class SentIndex {
     std::vector<Run> runs;
   };
   [[nodiscard]] engine::Result<bool> look_on(const Store& store, Lane lane);
-  void note(InLane& in, std::string_view key, const LedgerBlock& block);
+  void note(InLane& in, std::string_view key, const LedgerOutline& block);
 
   mutable OutputBlocks blocks_;
   std::array<InLane, 2> lanes_;

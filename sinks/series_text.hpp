@@ -20,6 +20,8 @@ class SeriesText {
   }
   operator std::string_view() const { return view(); }
   [[nodiscard]] bool empty() const { return view().empty(); }
+  /// Without a look at the text: true for copies of one another.
+  [[nodiscard]] bool shares(const SeriesText& other) const { return text_ == other.text_; }
 
   friend bool operator==(const SeriesText& a, const SeriesText& b) { return a.view() == b.view(); }
   friend bool operator==(const SeriesText& a, std::string_view b) { return a.view() == b; }

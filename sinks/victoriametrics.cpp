@@ -42,6 +42,7 @@ asio::awaitable<SinkHealth> VictoriaMetrics::check() {
   }
   const net::ClientResult metrics = co_await get("/metrics");
   facts_ = is_success(metrics) ? parse_server_facts(metrics.body) : ServerFacts{};
+  takes_ = {};
   can_read_back_ = facts_.known;
   if (!facts_.known) {
     // A gateway may hide /metrics and still let us read.
@@ -61,7 +62,12 @@ asio::awaitable<SinkHealth> VictoriaMetrics::check() {
 }
 
 std::optional<std::string> VictoriaMetrics::refuse(const Row& row, engine::Time now) const {
-  return refuse_row(row, now, facts_.limits);
+  std::optional<std::string> reason = refuse_point(row, now, facts_.limits);
+  const bool known = !row.series.empty() && row.series.shares(takes_);
+  if (reason || known) return reason;
+  reason = refuse_series(row.series, facts_.limits);
+  if (!reason) takes_ = row.series;
+  return reason;
 }
 
 asio::awaitable<PushOutcome> VictoriaMetrics::push(std::vector<Row> rows) {

@@ -40,6 +40,7 @@ class VictoriaMetrics final : public Sink {
   VictoriaMetricsOptions options_;
   ExportReader reader_;
   ServerFacts facts_;
+  mutable SeriesText takes_;  // the newest series that facts_ let pass: the next row is often of it, too
   bool can_read_back_ = true;
 };
 

@@ -1,6 +1,7 @@
 #include "sinks/victoriametrics_wire.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -74,16 +75,40 @@ void read_line(std::string_view line, ServerFacts& facts) {
   }
 }
 
-/// Enough for nearly every body: a new line's frame and its numbers take less than 96 bytes.
-std::size_t body_bytes(const std::vector<Row>& rows) {
-  std::size_t bytes = 0;
-  for (const Row& row : rows) bytes += row.series.view().size() + 96;
-  return bytes;
-}
+// Enough for nearly every row among others of its series.
+constexpr std::size_t kRowBytes = 28;
+
+/// Numbers in a row, `[1,2]`, gathered so that the body grows by many of them at a time.
+class NumberList {
+ public:
+  explicit NumberList(std::string& body) : body_(body) {}
+
+  /// `write` puts at most kValueTextMax bytes and gives their end.
+  template <class Write>
+  void add(Write write) {
+    if (end_ + engine::kValueTextMax + 1 > text_.data() + text_.size()) flush();
+    *end_++ = std::exchange(separator_, ',');
+    end_ = write(end_);
+  }
+  void close() {
+    flush();
+    body_ += std::exchange(separator_, '[') == '[' ? "[]" : "]";
+  }
+
+ private:
+  void flush() {
+    body_.append(text_.data(), end_);
+    end_ = text_.data();
+  }
+  std::string& body_;
+  std::array<char, 4096> text_;
+  char* end_ = text_.data();
+  char separator_ = '[';
+};
 
 }  // namespace
 
-std::optional<std::string> refuse_row(const Row& row, engine::Time now, const RowLimits& limits) {
+std::optional<std::string> refuse_point(const Row& row, engine::Time now, const RowLimits& limits) {
   if (!row.value.is_finite())
     return "the value is " + engine::format_value(row.value) + ", not a finite number";
   if (row.value.is_count() && row.value.as_count() > kExactCountMax) {
@@ -98,7 +123,11 @@ std::optional<std::string> refuse_row(const Row& row, engine::Time now, const Ro
     return "the timestamp " + engine::format_time(row.timestamp) + " is more than " +
            engine::format_duration(limits.future_max) + " in the future";
   }
-  SeriesParts parts{row.series};
+  return std::nullopt;
+}
+
+std::optional<std::string> refuse_series(std::string_view series, const RowLimits& limits) {
+  SeriesParts parts{series};
   if (parts.name().empty()) return "the series has no metric name";
   std::size_t labels = 1;
   std::size_t longest = parts.name().size();
@@ -118,28 +147,33 @@ std::optional<std::string> refuse_row(const Row& row, engine::Time now, const Ro
   return std::nullopt;
 }
 
+std::optional<std::string> refuse_row(const Row& row, engine::Time now, const RowLimits& limits) {
+  std::optional<std::string> reason = refuse_point(row, now, limits);
+  return reason ? reason : refuse_series(row.series, limits);
+}
+
 std::string encode_import(const std::vector<Row>& rows) {
   const std::vector<GroupedRow> members = group_by_series(rows);
   std::string body;
-  body.reserve(body_bytes(rows));
+  body.reserve(rows.size() * kRowBytes);
+  NumberList numbers{body};
   for (auto line = members.begin(); line != members.end();) {
     const auto end = std::find_if(
         line, members.end(), [group = line->group](const GroupedRow& one) { return one.group != group; });
     body += "{\"metric\":";
     append_series_json(body, line->row->series);
     body += ",\"values\":";
-    char separator = '[';
     for (auto one = line; one != end; ++one) {
-      body += std::exchange(separator, ',');
-      body += engine::format_value(one->row->value);
+      numbers.add([one](char* to) { return engine::format_value(one->row->value, to); });
     }
-    body += "],\"timestamps\":";
-    separator = '[';
+    numbers.close();
+    body += ",\"timestamps\":";
     for (auto one = line; one != end; ++one) {
-      body += std::exchange(separator, ',');
-      body += std::to_string(engine::epoch_ms(one->row->timestamp));
+      const std::int64_t ms = engine::epoch_ms(one->row->timestamp);
+      numbers.add([ms](char* to) { return std::to_chars(to, to + engine::kValueTextMax, ms).ptr; });
     }
-    body += "]}\n";
+    numbers.close();
+    body += "}\n";
     line = end;
   }
   return body;

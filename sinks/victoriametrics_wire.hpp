@@ -20,7 +20,12 @@ struct RowLimits {
   std::optional<engine::Duration> retention;  // none: not known
   engine::Duration future_max{std::chrono::hours{48}};
 };
-/// Why the server could not store exactly this row; none: it can.
+/// Why the server could not store exactly this row, whatever its series; none: it can.
+[[nodiscard]] std::optional<std::string> refuse_point(const Row& row, engine::Time now,
+                                                      const RowLimits& limits);
+/// Why the server could store no row of the series; none: it can.
+[[nodiscard]] std::optional<std::string> refuse_series(std::string_view series, const RowLimits& limits);
+/// The one reason or the other.
 [[nodiscard]] std::optional<std::string> refuse_row(const Row& row, engine::Time now,
                                                     const RowLimits& limits);
 

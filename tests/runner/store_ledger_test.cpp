@@ -77,29 +77,88 @@ TEST(Ledger, ReadsBackEveryBlock) {
   }
 }
 
-TEST(Ledger, ReadsABlockOfTheVersionBefore) {
+/// One sample as the versions before wrote it.
+std::string older_block(std::uint8_t version, const LedgerBlock& block) {
+  const engine::Sample& sample = block.samples.front();
+  engine::ByteWriter out;
+  out.byte(version);
+  for (const std::string& text : {block.tenant, block.job_id, block.stream_id, block.policy, block.record}) {
+    out.text(text);
+  }
+  out.varint(0);
+  out.varint(0);
+  out.signed_varint(0);
+  if (version > 1) out.byte(static_cast<std::uint8_t>(block.corrections));
+  out.varint(1);
+  out.signed_varint(static_cast<std::int64_t>(sample.series));
+  out.signed_varint(engine::epoch_ms(sample.bucket));
+  out.byte(1);
+  out.varint(sample.value.as_count());
+  out.varint(sample.revision);
+  out.byte(static_cast<std::uint8_t>(sample.reason));
+  out.signed_varint(sample.age.count());
+  out.varint(sample.evidence_polls);
+  if (version > 1) {
+    out.varint(1);
+    out.varint(0);
+    out.byte(1);
+    out.varint(sample.replaced->as_count());
+  }
+  return std::move(out).take();
+}
+
+TEST(Ledger, ReadsBlocksOfTheVersionsBefore) {
   LedgerBlock block = ordinary_block();
   block.samples.push_back({.series = 7,
                            .bucket = engine::from_epoch_ms(1'782'000'000'000),
                            .value = engine::Value::count(9),
                            .revision = 2,
-                           .reason = engine::Reason::correction});
-  // It had neither the byte of the corrections, which follows the stamp offset, nor the replaced values.
-  std::string bytes = encode_block(block);
-  engine::ByteWriter before;
-  before.byte(2);
-  for (const std::string& text : {block.tenant, block.job_id, block.stream_id, block.policy, block.record}) {
-    before.text(text);
-  }
-  before.varint(0);
-  before.varint(0);
-  before.signed_varint(0);
-  bytes.erase(before.size(), 1);
-  bytes.pop_back();
-  bytes[0] = 1;
-  const auto read = decode_block(bytes);
+                           .reason = engine::Reason::correction,
+                           .age = engine::Duration{61'000},
+                           .evidence_polls = 4});
+  const std::string first = older_block(1, block);
+  auto read = decode_block(first);
   ASSERT_TRUE(read) << read.error().detail;
   expect_equal(*read, block);
+  block.corrections = engine::Corrections::ledger;
+  block.samples.front().replaced = engine::Value::count(8);
+  const std::string second = older_block(2, block);
+  read = decode_block(second);
+  ASSERT_TRUE(read) << read.error().detail;
+  expect_equal(*read, block);
+  for (const std::string& bytes : {first, second}) {
+    const auto outline = outline_block(bytes);
+    ASSERT_TRUE(outline) << outline.error().detail;
+    EXPECT_EQ(outline->samples, outline_samples(block.samples));
+  }
+}
+
+TEST(Ledger, OutlinesEveryBlock) {
+  std::mt19937_64 random{16};
+  for (std::size_t size = 0; size < 60; ++size) {
+    LedgerBlock block = any_block(random, size);
+    const auto outline = outline_block(encode_block(block));
+    ASSERT_TRUE(outline) << outline.error().detail;
+    EXPECT_EQ(outline->samples, outline_samples(block.samples));
+    block.samples.clear();
+    expect_equal(outline->head, block);
+  }
+}
+
+TEST(Ledger, TakesThreeBytesForASampleOfClosedHistory) {
+  LedgerBlock block = ordinary_block();
+  const engine::Time now = engine::from_epoch_ms(1'782'100'000'000);
+  for (std::uint64_t i = 0; i < kLedgerBlockSamplesMax; ++i) {
+    const auto bucket = engine::from_epoch_ms(1'782'000'000'000 + 60'000 * static_cast<std::int64_t>(i % 64));
+    block.samples.push_back({.series = i / 64 * 3'000'000'000u,
+                             .bucket = bucket,
+                             .value = engine::Value::count(10'000 + i),
+                             .revision = 1,
+                             .reason = engine::Reason::backfill,
+                             .age = now - bucket,
+                             .evidence_polls = 1});
+  }
+  EXPECT_LT(encode_block(block).size(), 3 * kLedgerBlockSamplesMax);
 }
 
 TEST(Ledger, TakesADifferenceExactly) {
@@ -154,6 +213,10 @@ TEST(Ledger, SurvivesEveryFlippedBit) {
     // What still decodes is a block like any other: it is written and read back as it is.
     if (read) expect_equal(*decode_block(encode_block(*read)), *read);
     EXPECT_FALSE(bit < 8 && read) << "another version";
+    const auto outline = outline_block(damaged);
+    if (read) {
+      EXPECT_EQ(outline->samples, outline_samples(read->samples));
+    }
   }
 }
 
@@ -162,8 +225,9 @@ TEST(Ledger, RefusesNoiseWithoutAskingForMemory) {
   for (int round = 0; round < 20'000; ++round) {
     std::string noise(random() % 64, '\0');
     for (char& c : noise) c = static_cast<char>(random());
-    if (!noise.empty()) noise[0] = static_cast<char>(1 + random() % 2);
+    if (!noise.empty()) noise[0] = static_cast<char>(1 + random() % 3);
     (void)decode_block(noise);
+    (void)outline_block(noise);
   }
   // A count of 2^63 samples, or of values that they replace, in twenty bytes.
   std::string many = encode_block({});
