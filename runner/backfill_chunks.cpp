@@ -1,4 +1,4 @@
-// The backfill lane at work on asked ranges: one chunk from the question to its commit.
+// The backfill lane at work on asked ranges: how much is asked for, what the answer is worth, and its commit.
 #include <algorithm>
 #include <utility>
 
@@ -7,7 +7,6 @@
 #include "engine/plan/backfill.hpp"
 #include "runner/backfill_lane_impl.hpp"
 #include "runner/keys.hpp"
-#include "runner/pool.hpp"
 
 namespace settle::runner {
 
@@ -21,9 +20,13 @@ namespace {
 constexpr std::chrono::milliseconds kFetchMax = std::chrono::hours{1};
 // With a rate: a chunk is what may go out in so long, so that the flow is even.
 constexpr double kRateSeconds = 10;
+// What began later than this after it was due was held up by something else than a look around.
+constexpr std::chrono::milliseconds kRateLate{1'000};
 constexpr std::size_t kStepsKept = 16;
 // Of the series that are live now, so many or more are expected in a bucket: one in so many.
 constexpr double kSparsest = 8;
+// Where neither the live lane nor an answer has said how many samples a bucket has.
+constexpr std::int64_t kBucketsAtFirst = 10;
 
 std::string at(Time time) {
   return engine::format_time(time);
@@ -106,20 +109,26 @@ BackfillLane::Impl::Asked BackfillLane::Impl::ask(const Stream& stream, TimeRang
 }
 
 BackfillLane::Impl::Asked BackfillLane::Impl::ask_chunk(BackfillItem& item, const Job& job,
-                                                        const Stream& stream) {
+                                                        const Stream& stream, const Ranges& todo) {
   const BackfillRequest& request = item.record.request;
   const StreamStatus* status = parts.stream_status(job.tenant, job.stream_id);
   const double live_series = status == nullptr ? 1 : std::max<double>(1, static_cast<double>(status->series));
   const double wanted = request.rate ? std::min(options.samples_per_chunk, *request.rate * kRateSeconds)
                                      : options.samples_per_chunk;
+  std::optional<engine::Duration> longest = item.longest;
+  const bool nothing_known = !item.samples_per_bucket && (status == nullptr || status->series == 0);
+  if (nothing_known) {
+    const engine::Duration first = kBucketsAtFirst * stream.engine.granularity;
+    longest = std::min(longest.value_or(first), first);
+  }
   const engine::Duration length = engine::choose_chunk(
       {.granularity = stream.engine.granularity,
        .asked = request.chunk,
        .samples_per_bucket = std::max(item.samples_per_bucket.value_or(live_series), live_series / kSparsest),
        .samples_wanted = wanted,
-       .longest = item.longest});
+       .longest = longest});
   item.chunk = length;
-  Asked asked = ask(stream, engine::next_chunk(item.record.todo, length, stream.engine.granularity));
+  Asked asked = ask(stream, engine::next_chunk(todo, length, stream.engine.granularity));
   asked.work.targets.push_back(
       {.job_id = job.id, .spec = job.spec, .range = asked.work.range, .sent = sent_of(job)});
   return asked;
@@ -153,13 +162,18 @@ asio::awaitable<void> BackfillLane::Impl::finish(BackfillId id, BackfillState st
     fail(item.wait, id.second, done.error().detail);
     co_return;
   }
-  spdlog::info("event=backfill_over backfill={} job={} state={} samples={}", id.second, id.first,
-               backfill_state_text(state), record.samples);
-  if (const Job* job = parts.registry.find(record.tenant, record.job_id)) {
-    for (const std::string& sink : job->spec.sinks) parts.over(sink);
-  }
   item.record = std::move(record);
   item.wait = {};
+  say_over(item.record);
+}
+
+void BackfillLane::Impl::say_over(const BackfillRecord& record) const {
+  spdlog::info("event=backfill_over backfill={} job={} state={} samples={}", record.id, record.job_id,
+               backfill_state_text(record.state), record.samples);
+  const Job* job = parts.registry.find(record.tenant, record.job_id);
+  for (const std::string& sink : job == nullptr ? std::vector<std::string>{} : job->spec.sinks) {
+    parts.over(sink);
+  }
 }
 
 /// False: the chunk is tried again, later or in another size. `missing` then says why.
@@ -193,52 +207,6 @@ bool BackfillLane::Impl::accept(BackfillItem& item, const Verdict& verdict, Time
   };
   const auto waits = std::find_if(verdict.missing.begin(), verdict.missing.end(), patient);
   return waits == verdict.missing.end() || note(waits->detail);
-}
-
-asio::awaitable<void> BackfillLane::Impl::step(BackfillId id) {
-  BackfillItem& item = backfills.at(id);  // an item is erased only when it is over
-  const Job* job = parts.registry.find(item.record.tenant, id.first);
-  if (job == nullptr) {
-    co_await finish(id, BackfillState::cancelled, "the job was deleted");
-    co_return;
-  }
-  const Stream* stream = parts.registry.find_stream(job->tenant, job->stream_id);
-  const std::optional<Time> served = served_from(*job);
-  if (stream == nullptr || !served) {
-    fail(item.wait, id.second, "the live lane had no answer for the job yet");
-    co_return;
-  }
-  if (!item.record.served) {
-    widen(item, *served, job->spec.engine.granularity);
-  }
-  if (item.record.todo.empty()) {
-    co_await finish(id, BackfillState::done, {});
-    co_return;
-  }
-  Asked asked = ask_chunk(item, *job, *stream);
-  if (!asked.source) {
-    fail(item.wait, id.second, "source " + stream->source + " is not configured any more");
-    co_return;
-  }
-  if (engine::Result<void> can = asked.source->accepts(stream->selector, stream->engine.granularity); !can) {
-    co_await finish(id, BackfillState::failed, can.error().detail);
-    co_return;
-  }
-  item.record.state = item.record.state == BackfillState::queued ? BackfillState::running : item.record.state;
-  const TimeRange range = asked.work.range;
-  const engine::Duration granularity = asked.work.options.granularity;
-  const fetchers::FetchResult fetched = co_await asked.source->fetch(std::move(asked.request));
-  auto digest = [this, &fetched, &asked] { return work_chunk(parts.store, fetched.answer, asked.work); };
-  engine::Result<ChunkDone> worked = co_await run_on(parts.pool, std::move(digest));
-  if (!worked) {
-    fail(item.wait, id.second, worked.error().detail);
-    co_return;
-  }
-  ChunkDone done = *std::move(worked);
-  Verdict verdict = judge_chunk(done.scopes, fetched.failures, range, granularity);
-  if (accept(item, verdict, range)) {
-    co_await commit_chunk(id, range, std::move(verdict), std::move(done));
-  }
 }
 
 namespace {
@@ -316,8 +284,12 @@ asio::awaitable<void> BackfillLane::Impl::commit_chunk(BackfillId id, TimeRange 
   }
   const SteadyTime now = parts.clocks.steady_now();
   if (const auto rate = item.record.request.rate; rate && !is_over(item.record.state)) {
-    const std::chrono::duration<double> pause{static_cast<double>(done.samples) / *rate};
-    item.wait.until = now + std::chrono::duration_cast<SteadyTime::duration>(pause);
+    const std::chrono::duration<double> pace{static_cast<double>(done.samples) / *rate};
+    // From when it was due, not from when somebody looked: small chunks do not fall behind.
+    const bool in_time = item.begun_at - item.paced_until < kRateLate;
+    const SteadyTime from = in_time ? item.paced_until : item.begun_at;
+    item.paced_until = from + std::chrono::duration_cast<SteadyTime::duration>(pace);
+    item.wait.until = item.paced_until;
     item.wait.why = done.samples > 0 ? "the rate that was asked for" : "";
   }
   item.steps.push_back({.at = now, .samples = done.samples, .buckets = buckets});
@@ -325,6 +297,9 @@ asio::awaitable<void> BackfillLane::Impl::commit_chunk(BackfillId id, TimeRange 
     item.steps.pop_front();
   }
   count(done);
+  if (is_over(item.record.state)) {
+    say_over(item.record);  // after count(): the pump is told of the rows first
+  }
   if (!verdict.missing.empty()) {
     load_gaps(of);
   }

@@ -23,6 +23,7 @@ namespace {
 
 // What holds work up is looked at again after so long (real time).
 constexpr milliseconds kLookAround{1'000};
+constexpr milliseconds kLookAroundPaced{50};  // while a backfill keeps to a rate
 constexpr milliseconds kPruneEvery{600'000};
 // A stream of which a scope fails may still answer for others: tried in spite of the live lane's error.
 constexpr milliseconds kTryFailing{300'000};
@@ -359,7 +360,8 @@ asio::awaitable<void> BackfillLane::Impl::run() {
       co_await prune();
     }
     if (!stopped) {
-      co_await parts.clocks.sleep_for(kLookAround);
+      const milliseconds pause = is_paced() ? kLookAroundPaced : kLookAround;
+      co_await parts.clocks.sleep_for(pause);
     }
   }
   while (working > 0) {

@@ -1,5 +1,6 @@
 // runner/backfill_lane_impl.hpp: the inside of the backfill lane, shared by its source files only:
-// backfill_lane.cpp (life, and what is next), backfill_chunks.cpp (asked ranges), gap_fills.cpp (gaps),
+// backfill_lane.cpp (life, and what is next), backfill_step.cpp and backfill_chunks.cpp (asked ranges),
+// gap_fills.cpp (gaps),
 // gap_joins.cpp and gap_closing.cpp (before and after a fill), backfill_service.cpp (what the outside asks).
 #pragma once
 
@@ -27,6 +28,13 @@ struct Wait {
   std::optional<SteadyTime> live_fails_since;
 };
 
+/// An answer that was asked for while the chunk before it was worked on.
+struct FetchedAhead {
+  engine::TimeRange range;
+  engine::Time now;  // source time of the question
+  fetchers::FetchResult result;
+};
+
 struct BackfillItem {
   BackfillRecord record;
   Wait wait;
@@ -34,6 +42,9 @@ struct BackfillItem {
   std::optional<double> samples_per_bucket;  // of the chunk before
   engine::Duration chunk{};                  // in force
   std::uint64_t served_at = 0;               // order in which backfills had their turns
+  SteadyTime begun_at{};                     // of the chunk in hand
+  SteadyTime paced_until{};                  // with a rate: when its samples will be worth their time
+  std::optional<FetchedAhead> ahead;         // what comes after it
   struct Step {
     SteadyTime at;
     std::uint64_t samples = 0;
@@ -89,6 +100,7 @@ struct BackfillLane::Impl {
   void start_due();
   boost::asio::awaitable<void> run();
   boost::asio::awaitable<void> work(std::string source);
+  [[nodiscard]] bool is_paced() const;
   boost::asio::awaitable<void> prune();
   struct Pick {
     bool gap = false;
@@ -121,8 +133,13 @@ struct BackfillLane::Impl {
   };
   boost::asio::awaitable<void> step(BackfillId id);
   boost::asio::awaitable<void> finish(BackfillId id, BackfillState state, std::string why);
+  void say_over(const BackfillRecord& record) const;
   [[nodiscard]] Asked ask(const Stream& stream, engine::TimeRange range) const;
-  [[nodiscard]] Asked ask_chunk(BackfillItem& item, const Job& job, const Stream& stream);
+  [[nodiscard]] Asked ask_chunk(BackfillItem& item, const Job& job, const Stream& stream,
+                                const engine::Ranges& todo);
+  [[nodiscard]] std::optional<FetchedAhead> take_ahead(BackfillItem& item, Asked& asked) const;
+  boost::asio::awaitable<void> digest(BackfillId id, fetchers::FetchResult fetched, ChunkWork work);
+  boost::asio::awaitable<void> fetch_ahead(BackfillId id, engine::TimeRange after);
   void widen(BackfillItem& item, engine::Time served, engine::Duration granularity) const;
   [[nodiscard]] bool accept(BackfillItem& item, const Verdict& verdict, engine::TimeRange range);
   boost::asio::awaitable<void> commit_chunk(BackfillId id, engine::TimeRange range, Verdict verdict,

@@ -209,6 +209,7 @@ asio::awaitable<Outcome<BackfillStatus>> BackfillLane::Impl::steer(std::string t
     co_return unavailable(done.error().detail);
   }
   item.record = std::move(record);
+  item.ahead.reset();
   if (steer == Steer::resume) {
     item.wait = {};
     item.steps.clear();
