@@ -96,7 +96,7 @@ std::optional<Time> BackfillLane::Impl::served_from(const Job& job) const {
   if (!mark) {
     return std::nullopt;
   }
-  if (const auto from = read_served(*mark)) {
+  if (const auto from = read_served(*mark).from) {
     return from;
   }
   const StreamStatus* status = parts.stream_status(job.tenant, job.stream_id);

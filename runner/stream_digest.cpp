@@ -49,6 +49,7 @@ Pending StreamRunner::Impl::digest(const Polled& polled, bool with_emitted, bool
   forget_inheritance(out);  // before this tick moves the boundary: its own samples still need it
   out.status = status;
   const Time owned_from = engine.live_from();
+  out.owned_from = owned_from;
   if (polled.live.release_before) {
     const std::vector<std::string> scopes = left_out(fetched);
     give_up(*polled.live.release_before, now, out);
@@ -66,13 +67,14 @@ Pending StreamRunner::Impl::digest(const Polled& polled, bool with_emitted, bool
   if (with_emitted) {
     out.emitted = emitted_cells(engine, now);
     out.served_from = engine.live_from();
-    if (served.empty()) {  // nothing went out before: what was given up or sealed at once counts, too
-      std::vector<Sample> sealed;
-      std::copy_if(out.samples.begin(), out.samples.end(), std::back_inserter(sealed),
-                   [&out](const Sample& sample) { return sample.bucket < out.served_from; });
-      std::vector<Sample>& newest = out.emitted->samples;
-      newest.insert(newest.begin(), sealed.begin(), sealed.end());
-      out.served_from = owned_from;
+    // What this very tick gave up or sealed has no cell any more.
+    std::vector<Sample> sealed;
+    std::copy_if(out.samples.begin(), out.samples.end(), std::back_inserter(sealed),
+                 [&out](const Sample& sample) { return sample.bucket < out.served_from; });
+    std::vector<Sample>& newest = out.emitted->samples;
+    newest.insert(newest.begin(), sealed.begin(), sealed.end());
+    if (served.empty()) {
+      out.served_from = owned_from;  // there is nothing else of those buckets
     }
   }
   if (with_ends) {

@@ -1,4 +1,5 @@
 // What the live lane gives up becomes gaps; what their fills bring for the totals of a counter comes back.
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "runner/keys.hpp"
 #include "runner/pool.hpp"
 #include "runner/stream_runner_impl.hpp"
+#include "runner/stream_views.hpp"
 
 namespace settle::runner {
 
@@ -48,6 +50,45 @@ void StreamRunner::Impl::give_up_left_out(const std::vector<std::string>& scopes
                                           Pending& out) {
   for (const std::string& scope : from < engine.live_from() ? scopes : std::vector<std::string>{}) {
     note_gap({.scope = scope, .range = {from, engine.live_from()}, .cells = {}}, now, out);
+  }
+}
+
+/// A job that comes back has missed what was sent to others meanwhile: a gap of its own, which is filled by
+/// what the ledgers lack. The totals of a counter go on without it.
+void StreamRunner::Impl::begin_to_serve(Built& built, const Job& job) const {
+  std::string output = output_identity(job.spec);
+  Served now{.job_id = job.id, .from = pending->served_from, .until = {}};
+  const auto before = served.find(output);
+  if (before != served.end() && before->second.from) {
+    now.from = std::min(*before->second.from, pending->served_from);
+    const engine::TimeRange missed{before->second.until.value_or(pending->served_from), pending->served_from};
+    if (!missed.empty() && engine.options().output == engine::Output::gauge) {
+      put_gap(built.batch, tenant, stream_id,
+              {.state = GapState::open,
+               .gap = {.scope = {}, .range = missed, .cells = {}},
+               .noticed_at = parts.clocks.source_now(),
+               .job_id = job.id});
+      built.gaps += 1;
+    }
+  }
+  built.batch.put(Table::meta, served_prefix(tenant, stream_id) + output, served_value(now));
+  if (!inherited.empty()) {
+    built.batch.put(Table::meta, inherits_key(tenant, stream_id), "");
+  }
+  built.outputs.insert_or_assign(std::move(output), std::move(now));
+}
+
+/// What this tick emitted did not go to outputs whose job is not there.
+void StreamRunner::Impl::note_who_left(Built& built, const Stream& of) const {
+  for (const auto& [output, whom] : served) {
+    const bool here = std::find(of.job_ids.begin(), of.job_ids.end(), whom.job_id) != of.job_ids.end();
+    if (here || whom.until || !whom.from || built.outputs.contains(output)) {
+      continue;
+    }
+    Served left = whom;
+    left.until = pending->owned_from;
+    built.batch.put(Table::meta, served_prefix(tenant, stream_id) + output, served_value(left));
+    built.outputs.emplace(output, std::move(left));
   }
 }
 

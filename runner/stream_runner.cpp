@@ -132,7 +132,6 @@ Built StreamRunner::Impl::build(const Stream& of) const {
   const Time now = parts.clocks.source_now();
   built.batch.put(Table::meta, "source_time", key_u64(static_cast<std::uint64_t>(engine::epoch_ms(now))));
   for (const Job* job : jobs(of)) {
-    std::string output = output_identity(job->spec);
     const bool comes = is_new(*job);
     if (comes && !pending->emitted) {
       continue;  // it came while this tick was under way: the next one gives it everything
@@ -145,17 +144,10 @@ Built StreamRunner::Impl::build(const Stream& of) const {
     }
     append(built, *job, comes ? *pending->emitted : EmittedCells{pending->samples, {}});
     if (comes) {
-      const auto before = served.find(output);
-      const bool was_here = before != served.end() && before->second.from;
-      const Time from =
-          was_here ? std::min(*before->second.from, pending->served_from) : pending->served_from;
-      built.batch.put(Table::meta, served_prefix(tenant, stream_id) + output, served_value(job->id, from));
-      if (!inherited.empty()) {
-        built.batch.put(Table::meta, inherits_key(tenant, stream_id), "");
-      }
-      built.outputs.insert_or_assign(std::move(output), Served{.job_id = job->id, .from = from});
+      begin_to_serve(built, *job);
     }
   }
+  note_who_left(built, of);
   return built;
 }
 
@@ -175,7 +167,7 @@ void StreamRunner::Impl::publish(const Built& built, const Committed& committed)
   if (pending->ended.looked_until) {
     ends_known_until = pending->ended.looked_until;
   }
-  const bool gaps_added = pending->gaps > 0;
+  const bool gaps_added = pending->gaps + built.gaps > 0;
   pending.reset();
   if (gaps_added) {
     parts.gaps_added(tenant, stream_id);
@@ -308,9 +300,7 @@ StreamRunner::StreamRunner(Parts parts, std::shared_ptr<fetchers::Fetcher> fetch
   const std::string prefix = served_prefix(impl_->tenant, impl_->stream_id);
   impl_->parts.store.read().scan(Table::meta, prefix, prefix_end(prefix),
                                  [&](std::string_view key, std::string_view value) {
-                                   const std::string job_id{value.substr(0, value.find('\0'))};
-                                   impl_->served[std::string{key.substr(prefix.size())}] = {
-                                       .job_id = job_id, .from = read_served(value)};
+                                   impl_->served[std::string{key.substr(prefix.size())}] = read_served(value);
                                    return true;
                                  });
   const auto heir = impl_->parts.store.read().get(Table::meta, inherits_key(impl_->tenant, impl_->stream_id));

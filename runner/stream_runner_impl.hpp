@@ -37,6 +37,7 @@ struct Pending {
   /// such.
   std::optional<EmittedCells> emitted;
   Time served_from{};  // the first bucket of which `emitted` is everything
+  Time owned_from{};   // the first live bucket before this tick
   std::uint64_t gaps = 0;
   StreamStatus status;
   EndedSeries ended;
@@ -51,19 +52,13 @@ struct Polled {
   engine::Answer again_answer = {};
 };
 
-/// Whom an output goes to. A job that comes back has another id: what went out while it was away is new to
-/// it, and what others sent under its output is not.
-struct Served {
-  std::string job_id;
-  std::optional<Time> from;  // the first bucket
-};
-
 struct Built {
   WriteBatch batch;
   std::map<std::string, std::uint64_t> rows_by_sink;
   std::map<std::string, std::uint64_t> samples_by_job;
   std::map<std::string, Served> outputs;  // served from now on
   std::vector<std::pair<Inheritance::Point, engine::Value>> inherited;
+  std::uint64_t gaps = 0;
 };
 
 /// What a flush would leave, made beside the engine that is in force: a commit may fail.
@@ -115,6 +110,8 @@ struct StreamRunner::Impl {
   void publish(const Built& built, const Committed& committed);
   LedgerBlock block_of(const Job& job) const;  // without samples
   void append(Built& built, const Job& job, EmittedCells samples) const;
+  void begin_to_serve(Built& built, const Job& job) const;
+  void note_who_left(Built& built, const Stream& of) const;
   asio::awaitable<void> commit();
   asio::awaitable<void> poll();
   asio::awaitable<void> fetch_again(Polled* polled, std::shared_ptr<fetchers::Fetcher> source,

@@ -57,16 +57,25 @@ std::string served_prefix(const std::string& tenant, const std::string& stream_i
   return key_of(tenant, "served") + stream_id + '\0';
 }
 
-std::string served_value(const std::string& job_id, Time from) {
-  return job_id + '\0' + key_u64(static_cast<std::uint64_t>(engine::epoch_ms(from)));
+std::string served_value(const Served& served) {
+  std::string value = served.job_id + '\0';
+  for (const std::optional<Time>& time : {served.from, served.until}) {
+    if (time) value += key_u64(static_cast<std::uint64_t>(engine::epoch_ms(*time)));
+  }
+  return value;
 }
 
-std::optional<Time> read_served(std::string_view value) {
-  const std::size_t end = value.find('\0');
-  if (end == value.npos || value.size() != end + 9) {
-    return std::nullopt;
-  }
-  return engine::from_epoch_ms(static_cast<std::int64_t>(read_u64(value.substr(end + 1))));
+Served read_served(std::string_view value) {
+  constexpr std::size_t kTimeBytes = 8;
+  const std::size_t end = std::min(value.find('\0'), value.size());
+  Served served{.job_id = std::string{value.substr(0, end)}, .from = {}, .until = {}};
+  const std::string_view times = value.substr(std::min(end + 1, value.size()));
+  const auto time_at = [&times](std::size_t at) {
+    return engine::from_epoch_ms(static_cast<std::int64_t>(read_u64(times.substr(at, kTimeBytes))));
+  };
+  if (times.size() >= kTimeBytes) served.from = time_at(0);
+  if (times.size() >= 2 * kTimeBytes) served.until = time_at(kTimeBytes);
+  return served;
 }
 
 std::string inherits_key(const std::string& tenant, const std::string& stream_id) {

@@ -66,10 +66,15 @@ struct EmittedCells {
 /// Keys in Table::meta: an output that the stream serves (the identity follows), and the mark that it has an
 /// inheritance (runner/inheritance.hpp).
 [[nodiscard]] std::string served_prefix(const std::string& tenant, const std::string& stream_id);
-/// What stands there: whom it is served for, and from which bucket on.
-[[nodiscard]] std::string served_value(const std::string& job_id, engine::Time from);
-/// None: the store was written before this was kept.
-[[nodiscard]] std::optional<engine::Time> read_served(std::string_view value);
+/// Whom an output goes to. A job that comes back has another id: what went out while it was away is new to
+/// it, and what others sent under its output is not.
+struct Served {
+  std::string job_id;
+  std::optional<engine::Time> from;   // the first bucket; older stores do not say
+  std::optional<engine::Time> until;  // the job is gone: of buckets from here on not everything was sent
+};
+[[nodiscard]] std::string served_value(const Served& served);
+[[nodiscard]] Served read_served(std::string_view value);
 [[nodiscard]] std::string inherits_key(const std::string& tenant, const std::string& stream_id);
 
 }  // namespace settle::runner

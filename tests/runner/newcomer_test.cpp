@@ -27,6 +27,26 @@ TEST(Newcomer, ThatComesBackGetsWhatWentOutWhileItWasAway) {
   expect_once(world.rig, kNoon - 7min, kNoon + 29min, "other");
 }
 
+TEST(Newcomer, ThatComesBackLateMissesNothing) {
+  for (const bool alone : {true, false}) {
+    for (const auto away : {6min, 14min, 24min, 60min}) {
+      SCOPED_TRACE(std::to_string(away.count()) + (alone ? " minutes, alone" : " minutes"));
+      World world;
+      ASSERT_TRUE(alone || world.rig.post(kOther));
+      world.rig.pass(12min, 5s);
+      ASSERT_TRUE(world.rig.remove(world.id));
+      world.rig.pass(away, 10s);
+      ASSERT_TRUE(world.rig.post(kJob));
+      world.rig.pass(25min, 5s);
+      const Time end = kNoon + 3min + 12min + away + 25min - 8min;
+      expect_once(world.rig, kNoon - 10min, end);
+      if (!alone) {
+        expect_once(world.rig, kNoon - 7min, end, "other");
+      }
+    }
+  }
+}
+
 // The first poll after the return may see a revision that is not final yet, and that the sink has.
 TEST(Newcomer, ThatComesBackSendsNothingAgainThatAnotherSentUnderItsOutput) {
   const std::string between =
