@@ -5,21 +5,29 @@
 
 #include "runner/keys.hpp"
 #include "runner/ledger.hpp"
+#include "runner/pool.hpp"
 #include "runner/stream_runner_impl.hpp"
 #include "runner/stream_views.hpp"
 
 namespace settle::runner {
 
 /// For outputs that are new here, and for all of them after a restart while there is still something to leave
-/// out.
-void StreamRunner::Impl::inherit(const Stream& of, const Instant& at) {
-  const ReadTransaction view = parts.store.read();
-  const std::uint64_t first = sequence_reached(view, at.wall - 2 * engine.options().watch - kLedgerMarkEvery);
+/// out. Whoever has the turn.
+asio::awaitable<void> StreamRunner::Impl::inherit(const Stream& of, Time wall) {
+  std::vector<Job> heirs;
   for (const Job* job : jobs(of)) {
     if (inheritance_unread || is_new(*job)) {
-      inherited.read(view, *job, engine.live_from(), first);
+      heirs.push_back(*job);
     }
   }
+  auto work = [this, &heirs, wall] {
+    const ReadTransaction view = parts.store.read();
+    const std::uint64_t first = sequence_reached(view, wall - 2 * engine.options().watch - kLedgerMarkEvery);
+    for (const Job& job : heirs) {
+      inherited.read(view, job, engine.live_from(), first);
+    }
+  };
+  co_await run_on(parts.pool, std::move(work));
   inheritance_unread = false;
 }
 
@@ -42,7 +50,7 @@ void StreamRunner::Impl::look_for_ends(Time now, Pending& out) {
 }
 
 /// Runs in the pool: nobody else touches the engine or the log meanwhile.
-Pending StreamRunner::Impl::digest(const Polled& polled, bool with_emitted, bool with_ends) {
+Pending StreamRunner::Impl::digest(const Polled& polled, std::set<std::string> comers, bool with_ends) {
   const fetchers::FetchResult& fetched = polled.fetched;
   const Time now = polled.at.source;
   Pending out;
@@ -64,14 +72,15 @@ Pending StreamRunner::Impl::digest(const Polled& polled, bool with_emitted, bool
   if (polled.again && !polled.again_answer.scopes.empty()) {
     engine.recheck(polled.again_answer, now);
   }
-  if (with_emitted) {
+  if (!comers.empty()) {
+    out.comers = std::move(comers);
     out.emitted = emitted_cells(engine, now);
     out.served_from = engine.live_from();
     // What this very tick gave up or sealed has no cell any more.
     std::vector<Sample> sealed;
     std::copy_if(out.samples.begin(), out.samples.end(), std::back_inserter(sealed),
                  [&out](const Sample& sample) { return sample.bucket < out.served_from; });
-    std::vector<Sample>& newest = out.emitted->samples;
+    std::vector<Sample>& newest = out.emitted.samples;
     newest.insert(newest.begin(), sealed.begin(), sealed.end());
     if (served.empty()) {
       out.served_from = owned_from;  // there is nothing else of those buckets

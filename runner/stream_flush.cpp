@@ -141,7 +141,12 @@ asio::awaitable<Outcome<bool>> StreamRunner::Impl::part(Registry* registry, std:
     const Job job = *found;
     const Instant at{.source = parts.clocks.source_now(), .wall = parts.clocks.wall_now()};
     if (inheritance_unread || is_new(job)) {
-      inherit(*of, at);
+      co_await inherit(*of, at.wall);
+      of = stream();
+      found = registry->find(tenant, job_id);
+      if (of == nullptr || found == nullptr) {
+        continue;
+      }
     }
     const bool alone = of->job_ids.size() == 1;
     std::string record = of->record;

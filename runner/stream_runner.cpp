@@ -38,9 +38,14 @@ bool StreamRunner::Impl::is_new(const Job& job) const {
   return found == served.end() || found->second.job_id != job.id;
 }
 
-bool StreamRunner::Impl::has_new_output(const Stream& of) const {
-  const std::vector<const Job*> all = jobs(of);
-  return std::any_of(all.begin(), all.end(), [this](const Job* job) { return is_new(*job); });
+std::set<std::string> StreamRunner::Impl::comers(const Stream& of) const {
+  std::set<std::string> ids;
+  for (const Job* job : jobs(of)) {
+    if (is_new(*job)) {
+      ids.insert(job->id);
+    }
+  }
+  return ids;
 }
 
 engine::LivePlan StreamRunner::Impl::plan(const Stream& of, Time now) const {
@@ -133,7 +138,7 @@ Built StreamRunner::Impl::build(const Stream& of) const {
   built.batch.put(Table::meta, "source_time", key_u64(static_cast<std::uint64_t>(engine::epoch_ms(now))));
   for (const Job* job : jobs(of)) {
     const bool comes = is_new(*job);
-    if (comes && !pending->emitted) {
+    if (comes && !pending->comers.contains(job->id)) {
       continue;  // it came while this tick was under way: the next one gives it everything
     }
     if (auto markers = markers_block(block_of(*job), job->spec, pending->ended, parts.takes_stale_markers)) {
@@ -142,7 +147,7 @@ Built StreamRunner::Impl::build(const Stream& of) const {
       }
       append_to_ledger(built.batch, *std::move(markers));
     }
-    append(built, *job, comes ? *pending->emitted : EmittedCells{pending->samples, {}});
+    append(built, *job, comes ? pending->emitted : EmittedCells{pending->samples, {}});
     if (comes) {
       begin_to_serve(built, *job);
     }
@@ -240,18 +245,20 @@ asio::awaitable<void> StreamRunner::Impl::poll() {
   if (of == nullptr) {
     co_return;  // its last job went while the source was at work
   }
-  const bool with_emitted = has_new_output(*of);
-  if (with_emitted || inheritance_unread) {
-    inherit(*of, polled.at);
+  std::set<std::string> coming = comers(*of);
+  if (!coming.empty() || inheritance_unread) {
+    co_await inherit(*of, polled.at.wall);
+    of = stream();
   }
-  if (polled.fetched.answer.scopes.empty() && !with_emitted) {
+  const bool nothing_new = polled.fetched.answer.scopes.empty() && coming.empty();
+  if (of == nullptr || nothing_new) {
     co_return;  // what is too old is given up when the source is back: as one gap, not one for each poll
   }
   const std::vector<const Job*> of_stream = jobs(*of);
   const bool with_ends = std::any_of(of_stream.begin(), of_stream.end(), [this](const Job* job) {
     return tells_ends(job->spec, parts.takes_stale_markers);
   });
-  auto work = [this, &polled, with_emitted, with_ends] { return digest(polled, with_emitted, with_ends); };
+  auto work = [this, &polled, &coming, with_ends] { return digest(polled, std::move(coming), with_ends); };
   Pending digested = co_await run_on(parts.pool, std::move(work));
   pending = std::move(digested);
   co_await commit();

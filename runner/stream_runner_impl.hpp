@@ -33,9 +33,10 @@ struct Instant {
 struct Pending {
   WriteBatch base;              // the engine's changes, gaps, source time
   std::vector<Sample> samples;  // of this tick
-  /// All that the live cells ever emitted, for outputs that are new on this stream; none: there was none
-  /// such.
-  std::optional<EmittedCells> emitted;
+  /// Jobs whose outputs were new on this stream when it began, and for them all that the live cells ever
+  /// emitted. A job that came later waits for the next tick.
+  std::set<std::string> comers;
+  EmittedCells emitted;
   Time served_from{};  // the first bucket of which `emitted` is everything
   Time owned_from{};   // the first live bucket before this tick
   std::uint64_t gaps = 0;
@@ -102,7 +103,7 @@ struct StreamRunner::Impl {
   }
   std::vector<const Job*> jobs(const Stream& of) const;
   bool is_new(const Job& job) const;
-  bool has_new_output(const Stream& of) const;
+  std::set<std::string> comers(const Stream& of) const;
   engine::LivePlan plan(const Stream& of, Time now) const;
   void note_error(std::string what);
   void note_fetched(const fetchers::FetchResult& fetched);
@@ -118,10 +119,10 @@ struct StreamRunner::Impl {
                                     engine::Selector selector);
 
   // stream_digest.cpp
-  void inherit(const Stream& of, const Instant& now);
+  asio::awaitable<void> inherit(const Stream& of, Time wall);
   void forget_inheritance(Pending& out);
   void look_for_ends(Time now, Pending& out);
-  Pending digest(const Polled& polled, bool with_emitted, bool with_ends);
+  Pending digest(const Polled& polled, std::set<std::string> comers, bool with_ends);
 
   // stream_gaps.cpp
   void give_up(Time before, Time now, Pending& pending);
