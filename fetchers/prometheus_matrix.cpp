@@ -44,6 +44,12 @@ bool has_text(const json::value& object, std::string_view name, std::string_view
   return found != nullptr && found->is_string() && view(found->get_string()) == text;
 }
 
+/// Notes about the expression, such as a rate() of what is named like a gauge, which say nothing against the
+/// answer. Prometheus 2.49 to 2.51 lists them among the warnings; later ones apart, as "infos".
+bool is_note(const json::value& warning) {
+  return warning.is_string() && view(warning.get_string()).starts_with("PromQL info:");
+}
+
 class MatrixReader {
  public:
   explicit MatrixReader(const MatrixQuestion& question) : question_(question) {}
@@ -86,10 +92,11 @@ bool MatrixReader::read_envelope(const json::value& answer) {
   if (const json::value* warnings = member(answer, "warnings"); warnings != nullptr && !warnings->is_null()) {
     if (!warnings->is_array()) return malformed("the field 'warnings' is not a list");
     const json::array& all = warnings->get_array();
-    if (!all.empty()) {
-      const bool worded = all.front().is_string();
+    const auto real = std::find_if_not(all.begin(), all.end(), is_note);
+    if (real != all.end()) {
+      const bool worded = real->is_string();
       return fail(FetchFailure::partial,
-                  "the server warns: " + (worded ? shorten(view(all.front().get_string())) : "(no text)"));
+                  "the server warns: " + (worded ? shorten(view(real->get_string())) : "(no text)"));
     }
   }
   if (const json::value* partial = member(answer, "isPartial"); partial != nullptr) {

@@ -64,9 +64,11 @@ TEST(PrometheusMatrix, CountsNanAsNoRow) {
   EXPECT_EQ(matrix.rows_without_value, 2U);
 }
 
-TEST(PrometheusMatrix, TakesAnEmptyListOfWarnings) {
+TEST(PrometheusMatrix, TakesNotesAboutTheExpressionForNoFailure) {
   for (const auto* field : {R"("warnings": [])", R"("warnings": null)", R"("isPartial": false)",
-                            R"("infos": ["something to know"])"}) {
+                            R"("infos": ["something to know"])",
+                            R"("warnings": ["PromQL info: metric might not be a counter, name does not )"
+                            R"(end in _total/_sum/_count/_bucket: \"x\""])"}) {
     const std::string body = std::string("{\"status\": \"success\", ") + field +
                              R"(, "data": {"resultType": "matrix", "result": []}})";
     EXPECT_FALSE(decode_matrix(body, question()).failed) << body;
@@ -74,8 +76,9 @@ TEST(PrometheusMatrix, TakesAnEmptyListOfWarnings) {
 }
 
 TEST(PrometheusMatrix, FailsAsPartialOnWarningsAndPartialAnswers) {
-  for (const auto* field :
-       {R"("warnings": ["a store is away"])", R"("warnings": [1])", R"("isPartial": true)"}) {
+  for (const auto* field : {R"("warnings": ["a store is away"])", R"("warnings": [1])",
+                            R"("warnings": ["PromQL info: a note", "a store is away"])",
+                            R"("warnings": ["PromQL warning: x"])", R"("isPartial": true)"}) {
     const std::string body = std::string("{\"status\": \"success\", ") + field +
                              R"(, "data": {"resultType": "matrix", "result": []}})";
     const Matrix matrix = decode_matrix(body, question());
