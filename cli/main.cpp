@@ -140,7 +140,7 @@ void add_replay(CLI::App& app, Action& action) {
       ->add_option(
           "--chart", options->chart,
           "With --compare: the SVG of error against latency; default: the trace's name with .svg, in "
-          "the current folder")
+          "the current folder. The chart of an earlier comparison is replaced, no other file")
       ->type_name("FILE");
   command->add_option("--granularity", options->granularity, "Length of the buckets")->capture_default_str();
   command->add_option("--poll", options->poll, "Time between two polls")->capture_default_str();

@@ -303,8 +303,8 @@ std::string draw_chart(const Comparison& comparison, const ChartTexts& texts) {
   const Scales scales = scales_of(comparison);
   const std::vector<Point> points = points_of(comparison, scales);
   std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(kWidth) + " " +
-                    number(kHeight) + "\" role=\"img\" aria-label=\"" + escaped(texts.title) +
-                    ": error against latency\">\n" + std::string(kStyle) +
+                    number(kHeight) + "\" role=\"img\" aria-label=\"" + escaped(texts.title) + kChartMark +
+                    ">\n" + std::string(kStyle) +
                     "<rect class=\"bg\" width=\"100%\" height=\"100%\" rx=\"8\"/>\n" +
                     text_at(28, 38, "ink title", texts.title + ": how wrong, how late") +
                     text_at(28, 60, "soft", texts.subtitle + "; down and to the left is better");

@@ -7,6 +7,9 @@
 
 namespace settle::cli {
 
+/// Stands in the first line of every chart, behind the title.
+inline constexpr const char* kChartMark = ": error against latency\"";
+
 struct ChartTexts {
   std::string title;
   std::string subtitle;

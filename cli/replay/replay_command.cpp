@@ -15,6 +15,7 @@ namespace settle::cli {
 namespace {
 
 constexpr std::string_view kFilePrefix = "file:";
+constexpr std::streamsize kChartHeadBytes = 4096;  // the title, a file's name, stands in it
 
 engine::Error argument_error(const std::string& argument, const std::string& detail) {
   return engine::refused(argument + ": " + detail);
@@ -68,22 +69,31 @@ engine::Result<std::ofstream> open_new_file(const std::string& path) {
   return out;
 }
 
-/// In the current folder, under the trace's name. Replaces nothing but a chart.
-engine::Result<std::string> chart_path(const ReplayArguments& arguments) {
-  std::string path = arguments.chart;
-  if (path.empty()) {
+struct ChartFile {
+  std::string path;
+  bool replaces = false;  // a chart of an earlier comparison
+};
+
+/// In the current folder, under the trace's name. Replaces nothing but a chart that this command drew.
+engine::Result<ChartFile> chart_file(const ReplayArguments& arguments) {
+  ChartFile chart{.path = arguments.chart};
+  if (chart.path.empty()) {
     std::filesystem::path first(arguments.paths.front());
     if (!first.has_filename()) first = first.parent_path();
-    path = first.stem().string() + ".svg";
+    chart.path = first.stem().string() + ".svg";
   }
-  if (std::ifstream before(path, std::ios::binary); before) {
-    std::string begin(4, '\0');
-    before.read(begin.data(), 4);
-    if (before.gcount() != 0 && begin != "<svg") {
-      return argument_error("--chart", "\"" + path + "\" is there and is no chart: give another name");
+  if (std::ifstream before(chart.path, std::ios::binary); before) {
+    std::string begin(kChartHeadBytes, '\0');
+    before.read(begin.data(), kChartHeadBytes);
+    begin.resize(static_cast<std::size_t>(before.gcount()));
+    chart.replaces = !begin.empty();
+    const bool ours = begin.starts_with("<svg") && begin.find(kChartMark) != begin.npos;
+    if (chart.replaces && !ours) {
+      return argument_error(
+          "--chart", "\"" + chart.path + "\" is there and is no chart of a comparison: give another name");
     }
   }
-  return path;
+  return chart;
 }
 
 /// The emissions as the file sink writes them.
@@ -114,22 +124,22 @@ engine::Result<void> compare_and_print(const ReplayArguments& arguments, const R
     policies.insert(policies.end(), some->begin(), some->end());
   }
   if (!arguments.sink.empty()) return argument_error("--sink", "goes with --policy, not with --compare");
-  const auto path = chart_path(arguments);
-  if (!path) return path.error();
+  const auto chart = chart_file(arguments);
+  if (!chart) return chart.error();
   auto trace = fetchers::load_trace(arguments.paths);
   if (!trace) return trace.error();
   const fetchers::TraceHistory history(*std::move(trace), kReplayScope);
   const auto comparison = compare(history, options, policies);
   if (!comparison) return comparison.error();
   out << format_comparison(*comparison);
-  std::ofstream file(*path, std::ios::binary);
+  std::ofstream file(chart->path, std::ios::binary);
   const ChartTexts texts{.title = trace_name(arguments),
                          .subtitle = "poll " + engine::format_duration(options.poll) + ", watch " +
                                      engine::format_duration(options.engine.watch)};
   if (!(file << draw_chart(*comparison, texts)) || !file.flush()) {
-    return argument_error("--chart", "cannot write \"" + *path + "\"");
+    return argument_error("--chart", "cannot write \"" + chart->path + "\"");
   }
-  out << "\nchart: " << *path << '\n';
+  out << "\nchart: " << chart->path << (chart->replaces ? ", in the place of the one before" : "") << '\n';
   return {};
 }
 

@@ -97,7 +97,11 @@ void Recording::report(const fetchers::FetchResult& result, Time now) {
     if (scope.completeness == engine::Completeness::complete) continue;
     failure += (failure.empty() ? "" : "; ") + scope.scope + ": the answer was cut short";
   }
-  if (!failure.empty()) ++progress_.failed;
+  if (!failure.empty()) {
+    ++progress_.failed;
+    newest_failure_ = failure;
+  }
+  if (!result.answer.scopes.empty()) ++progress_.answered;
   whole_ = failure.empty() && !result.answer.scopes.empty();
   if (!failure.empty() && failure != last_failure_ && events_.failed) events_.failed(now, failure);
   last_failure_ = std::move(failure);
@@ -117,21 +121,27 @@ engine::Result<void> Recording::take(const fetchers::FetchResult& result, Time n
   return written;
 }
 
+engine::Result<void> Recording::ended() const {
+  if (progress_.answered > 0) return {};
+  return engine::refused("no poll was answered, so nothing was recorded" +
+                         (newest_failure_.empty() ? "" : "; the last time: " + newest_failure_));
+}
+
 asio::awaitable<engine::Result<void>> Recording::run() {
   Time next = start_;
   for (;;) {
     co_await clocks_.sleep_until_source(next);
-    if (stopped_) co_return engine::Result<void>{};
+    if (stopped_) co_return ended();
     const Time now = clocks_.source_now();
     const engine::TimeRange range = recorder_.range_at(now);
     fetchers::FetchResult result;
     if (!range.empty()) {
       result = co_await source_.fetch(request_at(range, now));
     }
-    if (stopped_) co_return engine::Result<void>{};
+    if (stopped_) co_return ended();
     const engine::Result<void> taken = take(result, now);
     if (!taken) co_return taken;
-    if (progress_.ending && progress_.young_buckets == 0) co_return taken;
+    if (progress_.ending && progress_.young_buckets == 0) co_return ended();
     while (next <= now) next += options_.poll;  // what was missed stays missed
   }
 }

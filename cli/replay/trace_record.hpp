@@ -53,7 +53,8 @@ struct RecordOptions {
 struct RecordProgress {
   engine::Time now;
   std::uint64_t polls = 0;
-  std::uint64_t failed = 0;  // polls in which a scope did not answer
+  std::uint64_t answered = 0;  // polls in which a scope answered
+  std::uint64_t failed = 0;    // polls in which a scope did not answer
   Recorder::Counts lines;
   std::uint64_t young_buckets = 0;  // not yet seen past watch
   bool ending = false;              // the duration is over
@@ -70,12 +71,14 @@ class Recording {
             Events events);
 
   /// Until the duration and the last bucket's watch are over, stop() is called or the file cannot be written.
+  /// An error also when no poll at all was answered.
   boost::asio::awaitable<engine::Result<void>> run();
   /// The poll in flight is given up; the file stays as it is.
   void stop();
   [[nodiscard]] const RecordProgress& progress() const { return progress_; }
 
  private:
+  [[nodiscard]] engine::Result<void> ended() const;
   [[nodiscard]] engine::Result<void> take(const fetchers::FetchResult& result, engine::Time now);
   void report(const fetchers::FetchResult& result, engine::Time now);
   [[nodiscard]] fetchers::FetchRequest request_at(engine::TimeRange range, engine::Time now) const;
@@ -88,8 +91,9 @@ class Recording {
   engine::Time start_;
   Recorder recorder_;
   RecordProgress progress_;
-  std::string last_failure_;
-  bool whole_ = false;  // the last answer left nothing out
+  std::string last_failure_;    // "" : the last poll was fine, or had nothing to ask for
+  std::string newest_failure_;  // of all polls
+  bool whole_ = false;          // the last answer left nothing out
   bool stopped_ = false;
 };
 

@@ -264,7 +264,9 @@ TEST_F(ReplayCommand, ComparesAndSaysWhereTheChartIs) {
   EXPECT_NE(out_.str().find("consecutive:3"), std::string::npos);
   EXPECT_NE(out_.str().find("chart: " + arguments_.chart), std::string::npos);
   EXPECT_TRUE(file("c.svg").starts_with("<svg"));
+  EXPECT_EQ(out_.str().find("the one before"), std::string::npos);
   EXPECT_EQ(run(), 0) << "a chart may be drawn again";
+  EXPECT_NE(out_.str().find("c.svg, in the place of the one before"), std::string::npos) << out_.str();
 }
 
 TEST_F(ReplayCommand, TakesNoOtherFileForAChart) {
@@ -273,6 +275,16 @@ TEST_F(ReplayCommand, TakesNoOtherFileForAChart) {
   EXPECT_EQ(run(), 1);
   EXPECT_NE(err_.str().find("--chart: "), std::string::npos);
   EXPECT_EQ(file("t.jsonl"), two_minutes());
+}
+
+TEST_F(ReplayCommand, TakesNoOtherPictureForAChart) {
+  const std::string drawing = "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>\n";
+  std::ofstream(folder_ / "c.svg") << drawing;
+  arguments_.compare = {"consecutive:2"};
+  arguments_.chart = (folder_ / "c.svg").string();
+  EXPECT_EQ(run(), 1);
+  EXPECT_NE(err_.str().find("no chart of a comparison"), std::string::npos) << err_.str();
+  EXPECT_EQ(file("c.svg"), drawing);
 }
 
 TEST_F(ReplayCommand, OpensTheSinkBeforeTheWork) {

@@ -250,6 +250,21 @@ TEST_F(RecordingTest, WritesNothingAboutAScopeThatFailed) {
   EXPECT_EQ(recorded().lines[0].at, second(120));
 }
 
+TEST_F(RecordingTest, EndsWithAnErrorWhenNoPollWasAnswered) {
+  ScriptedSource source;
+  source.fails_from = 0;
+  source.fails_to = std::numeric_limits<int>::max();
+  RecordOptions options;
+  options.selector = selector_of("m");
+  options.watch = 2min;
+  options.duration = 2min;
+  const auto done = record(source, options, second(60));
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().detail.find("no poll was answered"), std::string::npos);
+  EXPECT_NE(done.error().detail.find("timed_out"), std::string::npos) << done.error().detail;
+  EXPECT_EQ(progress_.answered, 0u);
+}
+
 TEST_F(RecordingTest, EndsWithAnErrorWhenTheDiskIsFull) {
   ScriptedSource source;
   RecordOptions options;

@@ -143,10 +143,12 @@ TEST_F(TraceRecord, SaysWhatIsWrong) {
   EXPECT_FALSE(fs::exists(folder_ / "recorded.jsonl"));
 }
 
-// A server that never answers: said once, and nothing is written.
+// A server that never answers: said once, nothing is written, and a script sees it.
 TEST_F(TraceRecord, ReportsASourceThatDoesNotAnswer) {
   start({"--source", "http://127.0.0.1:1", "--duration", "2m", "--watch", "1m", "--clock-speed", "1200"});
-  ASSERT_EQ(wait(), 0) << text_of("log");
+  ASSERT_EQ(wait(), 1) << text_of("log");
+  EXPECT_NE(text_of("log").find("settle trace record: no poll was answered"), std::string::npos)
+      << text_of("log");
   EXPECT_NE(text_of("log").find("no answer from source: unreachable"), std::string::npos) << text_of("log");
   EXPECT_EQ(text_of("recorded.jsonl"), "");
 }
