@@ -13,6 +13,7 @@
 #include <boost/url/parse.hpp>
 
 #include "engine/promql/selector.hpp"
+#include "runner/job.hpp"
 
 namespace settle::cli {
 namespace {
@@ -55,18 +56,12 @@ constexpr auto kRemoteWriteKeys = joined(kVictoriaMetricsKeys, kWriteKeys);
 constexpr auto kSinkKeys = joined(kBuiltinKeys, kFileKeys, kServerKeys, kWriteKeys);
 
 constexpr std::array kAuthKeys{"bearer_token_file"sv, "username"sv, "password_file"sv};
-// The fields of POST /api/v1/precompute/jobs: docs/jobs.md.
-constexpr std::array kJobKeys{"query"sv,      "granularity"sv,   "source"sv,      "sketch_type"sv,
-                              "store_path"sv, "valid_until"sv,   "finality"sv,    "watch"sv,
-                              "ttl"sv,        "poll_interval"sv, "output"sv,      "absent"sv,
-                              "absent_for"sv, "timestamp"sv,     "corrections"sv, "sink"sv,
-                              "sinks"sv,      "record"sv,        "labels"sv};
 
 constexpr KeyTable kSource{"sources.<name>", kSourceKeys};
 constexpr KeyTable kSink{"sinks.<name>", kSinkKeys};
 constexpr KeyTable kSourceAuth{"sources.<name>.auth", kAuthKeys};
 constexpr KeyTable kSinkAuth{"sinks.<name>.auth", kAuthKeys};
-constexpr KeyTable kJob{"jobs[]", kJobKeys};
+constexpr KeyTable kJob{"jobs[]", runner::kJobFields};
 
 /// The enumerator that stands where the key's word stands in `words`; the first, if it is not given.
 template <class Enum>

@@ -2,6 +2,7 @@
 // frozen in.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -90,6 +91,13 @@ class JobContext {
   [[nodiscard]] virtual std::size_t series_max() const = 0;
   [[nodiscard]] virtual std::size_t open_cells_max() const = 0;
 };
+
+/// What parse_job reads, from a POST as from the configuration: one list, so that the two cannot differ.
+inline constexpr std::array<std::string_view, 22> kJobFields{
+    "query",    "granularity",  "source",     "sketch_type",   "store_path", "valid_until",
+    "finality", "error_target", "tolerance",  "watch",         "ttl",        "output",
+    "values",   "absent",       "absent_for", "poll_interval", "timestamp",  "record",
+    "labels",   "corrections",  "sink",       "sinks"};
 
 /// `json` is one JSON object as POSTed; docs/jobs.md lists the fields. `now` is source time (for
 /// valid_until). Text that is not JSON is `malformed`, everything else that is wrong `invalid`, with the

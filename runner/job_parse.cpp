@@ -25,11 +25,6 @@ constexpr std::int64_t kWatchBucketsMax = 100'000;  // every poll may read the w
 constexpr Duration kAbsentForMax = hours{48};       // the engine remembers idle series no longer
 constexpr std::size_t kStorePathBytesMax = 255;
 
-constexpr std::array kFields{"query",         "granularity", "source",       "sketch_type", "store_path",
-                             "valid_until",   "finality",    "error_target", "tolerance",   "watch",
-                             "ttl",           "output",      "values",       "absent",      "absent_for",
-                             "poll_interval", "timestamp",   "record",       "labels",      "corrections",
-                             "sink",          "sinks"};
 // Fields of the API that later versions read. Refused and not ignored: a job that asked for them would
 // otherwise look as if it had them, and would be another job (another identity) once they work.
 constexpr std::array kLaterFields{"by", "item", "serve", "max_staleness"};
@@ -38,12 +33,12 @@ constexpr std::array kSketchTypes{"ddsketch", "hll", "countsketch", "countminske
 void check_fields(JsonRequest& in) {
   for (const auto& member : in.body()) {
     const std::string_view name{member.key().data(), member.key().size()};
-    if (std::find(kFields.begin(), kFields.end(), name) != kFields.end()) continue;
+    if (std::find(kJobFields.begin(), kJobFields.end(), name) != kJobFields.end()) continue;
     if (std::find(kLaterFields.begin(), kLaterFields.end(), name) != kLaterFields.end()) {
       return in.refuse(std::string(name), "is not supported yet; leave it out");
     }
     std::string known;
-    for (const char* field : kFields) known += (known.empty() ? "" : ", ") + std::string(field);
+    for (const std::string_view field : kJobFields) known += (known.empty() ? "" : ", ") + std::string(field);
     return in.refuse(std::string(name), "is not a field of a job; the fields are " + known);
   }
 }

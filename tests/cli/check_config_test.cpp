@@ -36,6 +36,13 @@ TEST(CheckConfig, SaysWhatAGoodFileConfigures) {
             "2 sources, 1 sink, 1 job; listens on 127.0.0.1:9009, keeps its data in settle-data");
 }
 
+TEST(CheckConfig, TakesTheFieldsOfAnAccurateFinalityAndOfCorrections) {
+  const ConfigReport report = check_job(
+      "{query: e, granularity: 1m, source: edge, sketch_type: scalar, store_path: a, finality: learned, "
+      "error_target: 0.02, tolerance: 1%, values: growing, corrections: ledger}");
+  EXPECT_THAT(report.errors, IsEmpty());
+}
+
 TEST(CheckConfig, WarnsOfAJobThatTheFileOutlived) {
   const ConfigReport report = check_job(
       "{query: e, granularity: 1m, source: edge, sketch_type: scalar, store_path: a/b, valid_until: \"1\"}");

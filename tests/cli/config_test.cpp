@@ -10,6 +10,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runner/job.hpp"
+
 namespace settle::cli {
 namespace {
 
@@ -295,6 +297,14 @@ std::set<std::string> documented_keys() {
     keys.insert(line.substr(3, line.find('`', 3) - 3));
   }
   return keys;
+}
+
+TEST(Config, JobsInTheFileHaveTheFieldsOfTheApi) {
+  std::set<std::string_view> in_file;
+  for (const KeyTable& table : config_keys()) {
+    if (table.prefix == "jobs[]") in_file.insert(table.keys.begin(), table.keys.end());
+  }
+  EXPECT_EQ(in_file, std::set<std::string_view>(runner::kJobFields.begin(), runner::kJobFields.end()));
 }
 
 TEST(Config, DocumentsExactlyTheKeysItReads) {
