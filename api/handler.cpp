@@ -69,6 +69,10 @@ asio::awaitable<net::ServerResponse> answer(runner::Service* service, net::Serve
     co_return problem_response({.status = 403, .detail = "pages of another origin may not use this API"});
   }
   Route route = find_route(request.method, request.path);
+  if (const auto known = parameters_of(route.endpoint)) {
+    // A parameter that is not read would otherwise look as if it had been heeded.
+    if (const auto refusal = check_parameters(request, *known)) co_return refusal_response(*refusal);
+  }
   switch (route.endpoint) {
     case Endpoint::add_job:
       co_return co_await add_job(service, std::move(request));

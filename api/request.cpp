@@ -35,6 +35,22 @@ std::optional<std::string> query_parameter(const net::ServerRequest& request, st
   return std::nullopt;
 }
 
+std::optional<runner::Refusal> check_parameters(const net::ServerRequest& request,
+                                                std::span<const std::string_view> known) {
+  for (auto given = request.query.begin(); given != request.query.end(); ++given) {
+    const std::string& name = given->first;
+    const auto same = [&name](const auto& other) { return other.first == name; };
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      std::string all;
+      for (const std::string_view one : known) all += (all.empty() ? "" : ", ") + std::string(one);
+      return bad_parameter(name, "is not a parameter of " + request.path + "; it has " +
+                                     (all.empty() ? "none in its query string" : all));
+    }
+    if (std::any_of(request.query.begin(), given, same)) return bad_parameter(name, "is given twice");
+  }
+  return std::nullopt;
+}
+
 runner::Outcome<std::size_t> page_limit(const net::ServerRequest& request) {
   const auto text = query_parameter(request, "limit");
   if (!text) return kPageDefault;

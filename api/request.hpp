@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,9 @@ inline constexpr std::size_t kPageMax = 1000;
 /// The first of that name; none: not given.
 [[nodiscard]] std::optional<std::string> query_parameter(const net::ServerRequest& request,
                                                          std::string_view name);
+/// The first that is not `known`, or is given twice, refused by its name.
+[[nodiscard]] std::optional<runner::Refusal> check_parameters(const net::ServerRequest& request,
+                                                              std::span<const std::string_view> known);
 /// `limit`, 1 to kPageMax.
 [[nodiscard]] runner::Outcome<std::size_t> page_limit(const net::ServerRequest& request);
 /// `true` or `false`; not given is false.

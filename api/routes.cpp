@@ -14,6 +14,14 @@ struct Entry {
   Endpoint endpoint;
 };
 
+using std::string_view_literals::operator""sv;
+
+constexpr std::array kPage{"limit"sv, "after"sv};
+constexpr std::array kAddJob{"replace"sv};
+constexpr std::array kDeleteJob{"flush"sv};
+constexpr std::array kDeadLetters{"sink"sv, "limit"sv, "after"sv};
+constexpr std::array kRevisions{"job"sv, "series"sv, "start"sv, "end"sv, "limit"sv, "after"sv};
+
 constexpr std::array kTable{
     Entry{"GET", "/", Endpoint::home},
     Entry{"GET", "/healthz", Endpoint::healthz},
@@ -65,6 +73,41 @@ std::optional<Arguments> match(std::string_view pattern, std::string_view path) 
 }
 
 }  // namespace
+
+std::optional<std::span<const std::string_view>> parameters_of(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::home:
+    case Endpoint::healthz:
+    case Endpoint::readyz:
+    case Endpoint::metrics:
+    case Endpoint::no_such_path:
+    case Endpoint::no_such_method:
+      return std::nullopt;
+    case Endpoint::list_jobs:
+    case Endpoint::list_backfills:
+    case Endpoint::gaps:
+      return kPage;
+    case Endpoint::add_job:
+      return kAddJob;
+    case Endpoint::delete_job:
+      return kDeleteJob;
+    case Endpoint::dead_letters:
+      return kDeadLetters;
+    case Endpoint::revisions:
+      return kRevisions;
+    case Endpoint::get_job:
+    case Endpoint::add_backfill:
+    case Endpoint::get_backfill:
+    case Endpoint::cancel_backfill:
+    case Endpoint::pause_backfill:
+    case Endpoint::resume_backfill:
+    case Endpoint::verify:
+    case Endpoint::result:
+    case Endpoint::outbox:
+      break;
+  }
+  return std::span<const std::string_view>{};
+}
 
 Route find_route(std::string_view method, std::string_view path) {
   const std::string_view wanted = method == "HEAD" ? "GET" : method;

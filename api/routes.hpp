@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -38,6 +40,9 @@ struct Route {
   std::string second;    // the backfill's id
   std::string allow;     // no_such_method: what the path allows
 };
+/// What may stand in its query string. None: anything may, and is not read (probes add what they like).
+[[nodiscard]] std::optional<std::span<const std::string_view>> parameters_of(Endpoint endpoint);
+
 /// `path` is decoded and without query string. HEAD is GET.
 [[nodiscard]] Route find_route(std::string_view method, std::string_view path);
 

@@ -35,6 +35,32 @@ TEST_F(Handler, RefusesABrowserOfAnotherOriginBeforeAnythingHappens) {
   EXPECT_EQ(ask("POST", kJobs, job_body("p"), {own}).status, 201);
 }
 
+TEST_F(Handler, RefusesParametersThatItWouldNotRead) {
+  const std::string job = std::string(kJobs) + "/" + add("p");
+  for (const auto& [method, path] : {
+           std::pair<std::string, std::string>{"GET", kJobs},
+           {"POST", kJobs},
+           {"GET", job},
+           {"DELETE", job},
+           {"GET", job + "/backfills"},
+           {"POST", job + "/backfills"},
+           {"GET", job + "/gaps"},
+           {"POST", job + "/verify"},
+           {"GET", "/api/v1/precompute/results/p"},
+           {"GET", "/api/v1/outbox"},
+           {"GET", "/api/v1/dead-letters"},
+           {"GET", "/api/v1/revisions"},
+       }) {
+    EXPECT_EQ(ask_object(422, method, path + "?colour=red").at("field"), "colour") << method << " " << path;
+  }
+  const auto problem = ask_object(422, "GET", "/api/v1/revisions?job=j&from=0");
+  EXPECT_EQ(problem.at("detail"),
+            "is not a parameter of /api/v1/revisions; it has job, series, start, end, limit, after");
+  EXPECT_EQ(ask_object(422, "GET", std::string(kJobs) + "?limit=1&limit=2").at("detail"), "is given twice");
+  EXPECT_EQ(ask("GET", job).status, 200) << "nothing was deleted";
+  EXPECT_EQ(ask("GET", "/healthz?probe=1").status, 200);
+}
+
 TEST_F(Handler, SaysThatItLivesAndWhetherItIsReady) {
   EXPECT_EQ(ask("GET", "/healthz").body, "ok\n");
   EXPECT_EQ(ask("GET", "/readyz").status, 200);

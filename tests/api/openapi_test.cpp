@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
+#include <span>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -124,6 +125,28 @@ TEST_F(OpenApi, NamesOnlyFieldsThatABackfillAndAComparisonMayHave) {
     }
     const auto problem = ask_object(422, "POST", path + endpoint, R"({"colour":1})");
     EXPECT_EQ(problem.at("field"), "colour");
+  }
+}
+
+TEST_F(OpenApi, NamesTheParametersThatAreRead) {
+  const YAML::Node document = YAML::LoadFile(SETTLE_OPENAPI);
+  for (const auto& path : document["paths"]) {
+    for (const auto& operation : path.second) {
+      std::set<std::string> described;
+      for (YAML::Node one : operation.second["parameters"]) {
+        if (one["$ref"]) {
+          const std::string ref = one["$ref"].as<std::string>();
+          one.reset(document["components"]["parameters"][ref.substr(ref.rfind('/') + 1)]);
+        }
+        if (one["in"].as<std::string>() == "query") described.insert(one["name"].as<std::string>());
+      }
+      std::string method = operation.first.as<std::string>();
+      for (char& c : method) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      const Route route = find_route(method, path.first.as<std::string>());
+      const auto known = parameters_of(route.endpoint).value_or(std::span<const std::string_view>{});
+      EXPECT_EQ(described, std::set<std::string>(known.begin(), known.end()))
+          << method << " " << path.first.as<std::string>();
+    }
   }
 }
 
