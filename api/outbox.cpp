@@ -3,6 +3,7 @@
 #include <charconv>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "api/endpoints.hpp"
 #include "api/json_writer.hpp"
@@ -112,13 +113,17 @@ net::ServerResponse revisions(const runner::Service& service, const net::ServerR
   if (!start) return refusal_response(start.refusal());
   const auto end = time_parameter(request, "end", engine::Time::max());
   if (!end) return refusal_response(end.refusal());
-  const auto page =
-      service.revisions(service.tenant(), job, series, {.from = *start, .to = *end}, *limit + 1);
-  const auto& found = page.found;
+  const auto page = service.revisions({.tenant = service.tenant(),
+                                       .job_id = job,
+                                       .series = std::move(series),
+                                       .timestamps = {.from = *start, .to = *end},
+                                       .limit = *limit,
+                                       .after = query_parameter(request, "after").value_or("")});
+  if (!page) return refusal_response(page.refusal());
   JsonWriter out;
   out.begin_object().key("revisions").begin_array();
-  for (std::size_t i = 0; i < std::min(found.size(), *limit); ++i) write_revision(out, found[i]);
-  out.end_array().flag("more", page.cut || found.size() > *limit).end_object();
+  for (const runner::Revision& revision : page->found) write_revision(out, revision);
+  out.end_array().flag("more", !page->next.empty()).text_or_null("next", page->next).end_object();
   net::ServerResponse response;
   response.body = out.take();
   return response;

@@ -1,9 +1,6 @@
 // runner/revisions.hpp: what was emitted for a job, found in the ledgers of both lanes.
 #pragma once
 
-#include <cstddef>
-#include <string>
-
 #include "engine/model/time.hpp"
 #include "runner/clocks.hpp"
 #include "runner/service.hpp"
@@ -11,15 +8,13 @@
 
 namespace settle::runner {
 
-struct RevisionQuery {
-  std::string tenant;
-  std::string job_id;
-  std::string series;  // of the output; "" : all
-  engine::TimeRange timestamps;
-  std::size_t limit = 0;
-};
+/// Of a job that was deleted: the longest that a job may have.
+inline constexpr engine::Duration kUnknownGranularity = std::chrono::hours{24};
 
-/// In the order of commits. Takes at most 100 ms; `cut` says that the ledgers went on.
-[[nodiscard]] Revisions find_revisions(const Store& store, const RevisionQuery& query, Clocks& clocks);
+/// In the order of commits; begins where timestamps of the range can stand. Takes at most 100 ms: the next
+/// page goes on where it ended. `granularity` of the job: a sample is stamped at most so far ahead of the
+/// moment of its emission.
+[[nodiscard]] Outcome<Revisions> find_revisions(const Store& store, const RevisionQuery& query,
+                                                engine::Duration granularity, Clocks& clocks);
 
 }  // namespace settle::runner

@@ -50,9 +50,7 @@ struct Runner::Impl final : Service, JobContext {
   [[nodiscard]] std::vector<PumpStatus> outbox() const override;
   [[nodiscard]] std::vector<DeadLetter> dead_letters(const std::string& tenant, const std::string& sink,
                                                      std::uint64_t after, std::size_t limit) const override;
-  [[nodiscard]] Revisions revisions(const std::string& tenant, const std::string& job_id,
-                                    const std::string& series, engine::TimeRange timestamps,
-                                    std::size_t limit) const override;
+  [[nodiscard]] Outcome<Revisions> revisions(const RevisionQuery& query) const override;
   boost::asio::awaitable<Outcome<AddedBackfill>> add_backfill(std::string tenant, std::string job_id,
                                                               std::string json) override;
   [[nodiscard]] std::vector<BackfillStatus> list_backfills(const std::string& tenant,

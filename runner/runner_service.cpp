@@ -196,12 +196,10 @@ std::vector<DeadLetter> Runner::Impl::dead_letters(const std::string& tenant, co
   return found;
 }
 
-Revisions Runner::Impl::revisions(const std::string& tenant, const std::string& job_id,
-                                  const std::string& series, engine::TimeRange timestamps,
-                                  std::size_t limit) const {
-  const RevisionQuery query{
-      .tenant = tenant, .job_id = job_id, .series = series, .timestamps = timestamps, .limit = limit};
-  return find_revisions(store, query, clocks);
+Outcome<Revisions> Runner::Impl::revisions(const RevisionQuery& query) const {
+  const Job* job = registry.find(query.tenant, query.job_id);
+  return find_revisions(store, query, job == nullptr ? kUnknownGranularity : job->spec.engine.granularity,
+                        clocks);
 }
 
 std::string Runner::Impl::not_ready() const {

@@ -89,9 +89,19 @@ struct Revision {  // one emitted sample, from the ledger
   std::string policy;
 };
 
+struct RevisionQuery {
+  std::string tenant;
+  std::string job_id;
+  std::string series{};  // of the output; "" : all
+  engine::TimeRange timestamps;
+  std::size_t limit = 0;
+  std::string after{};  // `next` of the page before; "" : from the start
+};
 struct Revisions {
   std::vector<Revision> found;
-  bool cut = false;  // the ledger is long: the time of one question ended before it did
+  /// "" : that is all. It may stand behind a page that is not full, or empty: the ledger is long, and the
+  /// time of one question ended before it did.
+  std::string next;
 };
 
 class Service {
@@ -116,10 +126,8 @@ class Service {
   [[nodiscard]] virtual std::vector<DeadLetter> dead_letters(const std::string& tenant,
                                                              const std::string& sink, std::uint64_t after,
                                                              std::size_t limit) const = 0;
-  /// By ledger order; `series` "" means all of the job.
-  [[nodiscard]] virtual Revisions revisions(const std::string& tenant, const std::string& job_id,
-                                            const std::string& series, engine::TimeRange timestamps,
-                                            std::size_t limit) const = 0;
+  /// In the order of commits. `invalid` with field "after" for what is no `next`.
+  [[nodiscard]] virtual Outcome<Revisions> revisions(const RevisionQuery& query) const = 0;
   /// `json` as POSTed: docs/jobs.md. `not_found` for the job, `conflict` for a counter that has emitted.
   virtual boost::asio::awaitable<Outcome<AddedBackfill>> add_backfill(std::string tenant, std::string job_id,
                                                                       std::string json) = 0;

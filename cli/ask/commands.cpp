@@ -129,10 +129,10 @@ void add_revisions(CLI::App& app, Action& action) {
   command->add_option("--from", options->from, "The first timestamp")->type_name("TIME");
   command->add_option("--to", options->to, "Before this timestamp")->type_name("TIME");
   command->add_option("--limit", options->limit, "At most so many")
-      ->check(CLI::Range(1, 1000))
+      ->check(CLI::Range(1, 1'000'000))
       ->type_name("N")
       ->capture_default_str();
-  command->add_flag("--json", options->as_json, "The daemon's answer as it is");
+  command->add_flag("--json", options->as_json, "The daemon's answers as they are, one page per line");
   command->footer(kTimes);
   command->callback(
       [&action, options] { action = [options] { return list_revisions(*options, std::cout, std::cerr); }; });

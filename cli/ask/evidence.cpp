@@ -1,6 +1,8 @@
 #include "cli/ask/evidence.hpp"
 
+#include <algorithm>
 #include <initializer_list>
+#include <optional>
 #include <ostream>
 #include <utility>
 #include <vector>
@@ -18,6 +20,8 @@ namespace json = boost::json;
 
 // A comparison reads all of the range from the sinks.
 constexpr std::chrono::minutes kVerifyTimeout{10};
+constexpr engine::Duration kVerifyShortest{std::chrono::seconds{1}};
+constexpr std::uint64_t kRevisionsPerPage = 1000;
 
 int fail(std::ostream& err, const char* command, const std::string& detail) {
   err << "settle " << command << ": " << detail << '\n';
@@ -73,6 +77,77 @@ engine::Result<std::string> format_mismatches(const json::object& report) {
                member_text(one, "series")});
   }
   return "\n" + table.text();
+}
+
+/// Counts add up, lists follow one another; sinks are named once.
+void add_report(json::object& whole, const json::object& part, std::uint64_t limit) {
+  if (whole.empty()) {
+    whole = part;
+    return;
+  }
+  for (const auto& [name, value] : part) {
+    json::value& sum = whole[name];
+    if (name == "to" || sum.is_null()) {
+      sum = value;
+    } else if (value.is_number() && sum.is_number()) {
+      sum = sum.to_number<std::uint64_t>() + value.to_number<std::uint64_t>();
+    } else if (value.is_array() && sum.is_array()) {
+      json::array& list = sum.get_array();
+      for (const json::value& one : value.get_array()) {
+        const bool is_text = one.is_string();
+        if (is_text ? std::find(list.begin(), list.end(), one) == list.end() : list.size() < limit) {
+          list.push_back(one);
+        }
+      }
+    }
+  }
+}
+
+struct PartAnswer {
+  std::optional<json::object> report;  // none: too many samples for one comparison
+};
+
+engine::Result<PartAnswer> verify_part(const EvidenceOptions& options, const std::string& path,
+                                       engine::TimeRange range) {
+  Call call;
+  call.method = "POST";
+  call.url = options.server;
+  call.path = path;
+  call.body = json::serialize(json::object{{"from", engine::format_time(range.from)},
+                                           {"to", engine::format_time(range.to)},
+                                           {"limit", options.limit}});
+  call.timeout = kVerifyTimeout;
+  const auto answer = http_call(call);
+  if (!answer) return answer.error();
+  PartAnswer part;
+  if (answer->status / 100 == 2) {
+    auto report = parse_object(answer->body);
+    if (!report) return report.error();
+    part.report = *std::move(report);
+    return part;
+  }
+  // All else that a 422 may mean was checked before.
+  if (answer->status == 422 && range.to - range.from > kVerifyShortest) return part;
+  return engine::refused(problem_text(answer->status, answer->body));
+}
+
+/// The daemon compares so many samples at once: a range that holds more is asked for in shorter ones.
+engine::Result<json::object> verify_in_parts(const EvidenceOptions& options, const std::string& path,
+                                             engine::TimeRange range) {
+  json::object whole;
+  engine::Duration step = range.to - range.from;
+  while (whole.empty() || range.from < range.to) {
+    const engine::TimeRange asked{.from = range.from, .to = std::min(range.to, range.from + step)};
+    const auto part = verify_part(options, path, asked);
+    if (!part) return part.error();
+    if (!part->report) {
+      step = (asked.to - asked.from + engine::Duration{1}) / 2;
+      continue;
+    }
+    add_report(whole, *part->report, options.limit);
+    range.from = asked.to;
+  }
+  return whole;
 }
 
 }  // namespace
@@ -147,45 +222,57 @@ int list_revisions(const EvidenceOptions& options, std::ostream& out, std::ostre
   }
   // Also of a job that was deleted: its id is all that is left.
   const std::string job_id = known ? *known : options.job;
-  Call call;
-  call.url = options.server;
-  call.path = "/api/v1/revisions?job=" + net::url_encode(job_id) + "&limit=" + std::to_string(options.limit);
+  std::string question = "/api/v1/revisions?job=" + net::url_encode(job_id);
   for (const auto& [name, value] : std::initializer_list<std::pair<const char*, const std::string&>>{
            {"series", options.series}, {"start", *from}, {"end", *to}}) {
-    if (!value.empty()) call.path += "&" + std::string(name) + "=" + net::url_encode(value);
+    if (!value.empty()) question += "&" + std::string(name) + "=" + net::url_encode(value);
   }
-  const auto answer = ask_daemon(call);
-  if (!answer) return fail(err, "revisions", answer.error().detail);
-  const auto rows = format_revisions(answer->body);
+  json::array found;
+  std::string after;
+  do {
+    Call call;
+    call.url = options.server;
+    const std::uint64_t left = options.limit - found.size();
+    call.path = question + "&limit=" + std::to_string(std::min(left, kRevisionsPerPage)) +
+                (after.empty() ? "" : "&after=" + net::url_encode(after));
+    const auto answer = ask_daemon(call);
+    if (!answer) return fail(err, "revisions", answer.error().detail);
+    auto page = parse_object(answer->body);
+    if (!page) return fail(err, "revisions", page.error().detail);
+    json::value* list = page->if_contains("revisions");
+    if (list == nullptr || !list->is_array()) {
+      return fail(err, "revisions", "the answer holds no list of revisions");
+    }
+    if (options.as_json) out << answer->body << '\n';
+    for (json::value& one : list->get_array()) found.push_back(std::move(one));
+    after = member_text(*page, "next");
+  } while (!after.empty() && found.size() < options.limit);
+  const auto rows = format_revisions(json::serialize(json::object{{"revisions", std::move(found)}}));
   if (!rows) return fail(err, "revisions", rows.error().detail);
-  out << (options.as_json ? answer->body + "\n" : *rows);
-  const auto page = parse_object(answer->body);
-  if (page && member_text(*page, "more") == "true") {
+  if (!options.as_json) out << *rows;
+  if (!after.empty()) {
     err << "settle revisions: there are or may be more; narrow it down with --series, --from and --to, or "
-           "raise "
-           "--limit\n";
+           "raise --limit\n";
   }
   return 0;
 }
 
 int verify_job(const EvidenceOptions& options, std::ostream& out, std::ostream& err) {
-  const auto from = time_text("--from", options.from);
-  if (!from) return fail(err, "verify", from.error().detail);
-  const auto to = time_text("--to", options.to);
-  if (!to) return fail(err, "verify", to.error().detail);
+  const engine::Time now = wall_now();
+  const auto from = parse_when(options.from, now);
+  if (!from) return fail(err, "verify", "--from: " + from.error().detail);
+  const auto to = parse_when(options.to, now);
+  if (!to) return fail(err, "verify", "--to: " + to.error().detail);
+  if (*from >= *to) return fail(err, "verify", "--from: is not before --to");
   const auto job_id = find_job_id(options.server, options.job);
   if (!job_id) return fail(err, "verify", job_id.error().detail);
-  Call call;
-  call.method = "POST";
-  call.url = options.server;
-  call.path = std::string(kJobsPath) + "/" + net::url_encode(*job_id) + "/verify";
-  call.body = json::serialize(json::object{{"from", *from}, {"to", *to}, {"limit", options.limit}});
-  call.timeout = kVerifyTimeout;
-  const auto answer = ask_daemon(call);
-  if (!answer) return fail(err, "verify", answer.error().detail);
-  const auto verdict = format_report(answer->body);
+  const std::string path = std::string(kJobsPath) + "/" + net::url_encode(*job_id) + "/verify";
+  const auto report = verify_in_parts(options, path, {.from = *from, .to = *to});
+  if (!report) return fail(err, "verify", report.error().detail);
+  const std::string text = json::serialize(*report);
+  const auto verdict = format_report(text);
   if (!verdict) return fail(err, "verify", verdict.error().detail);
-  out << (options.as_json ? answer->body + "\n" : verdict->text);
+  out << (options.as_json ? text + "\n" : verdict->text);
   return verdict->good ? 0 : 1;
 }
 

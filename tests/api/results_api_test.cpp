@@ -124,8 +124,14 @@ TEST_F(ResultsApi, ListsTheRevisionsOfAJob) {
   const auto all = ask_object(200, "GET", path + "?job=id1");
   ASSERT_EQ(all.at("revisions").as_array().size(), 2U);
   EXPECT_FALSE(all.at("more").as_bool());
-  service.ledger_is_long = true;
-  EXPECT_TRUE(ask_object(200, "GET", path + "?job=id1").at("more").as_bool());
+  EXPECT_TRUE(all.at("next").is_null());
+  service.ledger_at_once = 1;
+  const auto begun = ask_object(200, "GET", path + "?job=id1");
+  EXPECT_TRUE(begun.at("more").as_bool());
+  EXPECT_EQ(begun.at("next"), "1");
+  EXPECT_TRUE(ask_object(200, "GET", path + "?job=id1&after=1").at("next").is_null());
+  EXPECT_EQ(ask_object(422, "GET", path + "?job=id1&after=x").at("field"), "after");
+  service.ledger_at_once = 0;
   EXPECT_EQ(boost::json::serialize(all.at("revisions").at(1)),
             R"({"job_id":"id1","series":"m{a=\"x\",b=\"y\"}","timestamp":"2026-06-26T13:56:00Z",)"
             R"("bucket":"2026-06-26T13:56:00Z","value":12,"revision":2,"reason":"correction","age":"3m",)"

@@ -49,16 +49,16 @@ class RevisionsTest : public ::testing::Test {
   }
 
   void emit(Lane lane, const std::string& job, Sample sample) {
-    LedgerBlock block{.tenant = "default",
-                      .job_id = job,
-                      .stream_id = "s",
-                      .policy = "learned:0.01",
-                      .record = "out",
-                      .labels = {},
-                      .sinks = {"file"},
-                      .samples = {sample}};
+    const LedgerBlock block{.tenant = "default",
+                            .job_id = job,
+                            .stream_id = "s",
+                            .policy = "learned:0.01",
+                            .record = "out",
+                            .labels = {},
+                            .sinks = {"file"},
+                            .samples = {sample}};
     WriteBatch batch;
-    append_to_ledger(batch, std::move(block), lane);
+    append_to_ledger(batch, block, lane);
     ASSERT_TRUE(store_->commit_now(std::move(batch)));
   }
   static Sample value(engine::SeriesNumber series, int minute, std::uint64_t n, std::uint32_t revision = 1) {
@@ -70,9 +70,24 @@ class RevisionsTest : public ::testing::Test {
     return sample;
   }
   Revisions find(const std::string& job, std::size_t limit, const std::string& series = "",
-                 engine::TimeRange range = {kNoon, kNoon + 1h}, std::chrono::milliseconds each = 0ms) {
+                 engine::TimeRange range = {kNoon, kNoon + 1h}, std::chrono::milliseconds each = 0ms,
+                 const std::string& after = "") {
     TickingClocks clocks{each};
-    return find_revisions(*store_, {"default", job, series, range, limit}, clocks);
+    auto page = find_revisions(*store_,
+                               {.tenant = "default",
+                                .job_id = job,
+                                .series = series,
+                                .timestamps = range,
+                                .limit = limit,
+                                .after = after},
+                               1min, clocks);
+    EXPECT_TRUE(page);
+    return page ? *page : Revisions{};
+  }
+  void mark(Time wall) {
+    WriteBatch batch;
+    put_ledger_mark(store_->read(), wall, store_->stat().last_sequence, batch);
+    ASSERT_TRUE(store_->commit_now(std::move(batch)));
   }
   static std::vector<std::uint64_t> values(const Revisions& page) {
     std::vector<std::uint64_t> out;
@@ -123,13 +138,61 @@ TEST_F(RevisionsTest, SaysWhyAndOnWhatEvidence) {
 TEST_F(RevisionsTest, SaysWhenItsTimeEndedBeforeTheLedgersDid) {
   for (int i = 0; i < 20; ++i)
     emit(i % 2 == 0 ? Lane::live : Lane::backfill, "j", value(1, i, 100U + static_cast<unsigned>(i)));
-  EXPECT_FALSE(find("j", 100).cut);
+  EXPECT_EQ(find("j", 100).next, "");
+  EXPECT_EQ(find("j", 20).next, "");
   const Revisions page = find("j", 100, "", {kNoon, kNoon + 1h}, 20ms);
-  EXPECT_TRUE(page.cut);
+  EXPECT_NE(page.next, "");
   ASSERT_FALSE(page.found.empty());
   // What is there is the beginning, without a hole where one lane was looked at less far than the other.
   for (std::size_t i = 0; i < page.found.size(); ++i) EXPECT_EQ(values(page)[i], 100 + i);
-  EXPECT_FALSE(find("j", page.found.size(), "", {kNoon, kNoon + 1h}, 1ms).cut);
+}
+
+TEST_F(RevisionsTest, PagesGoOnWhereTheOneBeforeEnded) {
+  std::vector<std::uint64_t> all;
+  for (int i = 0; i < 20; ++i) {
+    const auto n = static_cast<unsigned>(i);
+    emit(i % 3 == 0 ? Lane::backfill : Lane::live, i % 4 == 3 ? "other" : "j", value(1, i, 100U + n));
+    if (i % 4 != 3) all.push_back(100U + n);
+  }
+  // Every look at the clock takes so long: with 40 ms the time of one question is over at once.
+  for (const auto each : {0ms, 20ms, 40ms}) {
+    for (const std::size_t limit : {1U, 2U, 7U, 100U}) {
+      std::vector<std::uint64_t> got;
+      std::string after;
+      int pages = 0;
+      do {
+        const Revisions page = find("j", limit, "", {kNoon, kNoon + 1h}, each, after);
+        EXPECT_LE(page.found.size(), limit);
+        const auto some = values(page);
+        got.insert(got.end(), some.begin(), some.end());
+        after = page.next;
+      } while (!after.empty() && ++pages < 100);
+      EXPECT_EQ(got, all) << each.count() << " ms, limit " << limit;
+    }
+  }
+  TickingClocks clocks{0ms};
+  for (const char* bad : {"x", "1", "1-0-0", "1-0-0-0-0", "-1-0-0-0", "1-0-0-"}) {
+    const auto refused = find_revisions(
+        *store_,
+        {.tenant = "default", .job_id = "j", .timestamps = {kNoon, kNoon + 1h}, .limit = 1, .after = bad},
+        1min, clocks);
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_EQ(refused.refusal().field, "after");
+  }
+}
+
+TEST_F(RevisionsTest, ReachesRecentTimeAtOnceInALongLedger) {
+  for (int i = 0; i < 50; ++i) emit(Lane::live, "j", value(1, i - 600, 1));
+  mark(kNoon - 3h);
+  emit(Lane::live, "j", value(1, -170, 2));
+  mark(kNoon - 1h);
+  emit(Lane::live, "j", value(1, -1, 3));
+  // One look at the clock per commit, and 100 ms: two commits can be looked at.
+  EXPECT_EQ(values(find("j", 100, "", {kNoon - 5min, kNoon}, 40ms)), (std::vector<std::uint64_t>{3}));
+  EXPECT_EQ(find("j", 100, "", {kNoon - 5min, kNoon}, 40ms).next, "");
+  // What lies near a mark is looked for before it.
+  EXPECT_EQ(values(find("j", 100, "", {kNoon - 170min, kNoon - 1h})), (std::vector<std::uint64_t>{2}));
+  EXPECT_EQ(values(find("j", 100, "", {kNoon - 10h, kNoon})).size(), 52U);
 }
 
 }  // namespace

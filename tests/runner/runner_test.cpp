@@ -282,10 +282,12 @@ TEST(Runner, KeepsEveryEmittedSampleInTheLedger) {
   const auto added = rig.post(kJob);
   ASSERT_TRUE(added);
   rig.pass(12min, 5s);
-  const auto revisions =
-      rig.service()
-          .revisions("default", added->job.id, "", {.from = Time::min(), .to = Time::max()}, 1'000)
-          .found;
+  const auto page = rig.service().revisions({.tenant = "default",
+                                             .job_id = added->job.id,
+                                             .timestamps = {.from = Time::min(), .to = Time::max()},
+                                             .limit = 1'000});
+  ASSERT_TRUE(page);
+  const std::vector<Revision>& revisions = page->found;
   ASSERT_EQ(revisions.size(), rig.sink.rows.size());
   for (const Revision& revision : revisions) {
     EXPECT_EQ(revision.series, kSeries);

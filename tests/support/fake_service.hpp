@@ -32,8 +32,9 @@ class FakeService : public runner::Service {
   std::vector<runner::BackfillStatus> backfills;                  // of all jobs, by creation
   std::map<std::string, std::vector<runner::GapStatus>> gaps_of;  // by job_id
   runner::VerifyReport report;
-  bool too_many_samples = false;  // for one comparison
-  bool ledger_is_long = false;    // a search of it ends before its end
+  bool too_many_samples = false;                   // for one comparison
+  std::optional<engine::Duration> verify_longest;  // none: ranges of any length are compared
+  std::size_t ledger_at_once = 0;                  // so much of it is searched for one page; 0: all
 
   [[nodiscard]] const std::string& tenant() const override { return tenant_name; }
   boost::asio::awaitable<runner::Outcome<runner::Added>> add_job(std::string tenant, std::string json,
@@ -98,15 +99,20 @@ class FakeService : public runner::Service {
     }
     return page;
   }
-  [[nodiscard]] runner::Revisions revisions(const std::string& /*tenant*/, const std::string& job_id,
-                                            const std::string& series, engine::TimeRange timestamps,
-                                            std::size_t limit) const override {
-    runner::Revisions page{.found = {}, .cut = ledger_is_long};
-    for (const runner::Revision& revision : ledger) {
-      if (revision.job_id != job_id || (!series.empty() && revision.series != series)) continue;
-      if (timestamps.contains(revision.timestamp) && page.found.size() < limit)
-        page.found.push_back(revision);
+  /// Its cursors are places in `ledger`; only `ledger_at_once` of it is looked at for one page.
+  [[nodiscard]] runner::Outcome<runner::Revisions> revisions(
+      const runner::RevisionQuery& query) const override {
+    if (query.after == "x") return refusal(runner::Refusal::Kind::invalid, "after", "is no next");
+    runner::Revisions page;
+    std::size_t at = query.after.empty() ? 0 : std::stoul(query.after);
+    const std::size_t end = std::min(ledger.size(), ledger_at_once > 0 ? at + ledger_at_once : ledger.size());
+    for (; at < end && page.found.size() < query.limit; ++at) {
+      const runner::Revision& revision = ledger[at];
+      const bool wanted =
+          revision.job_id == query.job_id && (query.series.empty() || revision.series == query.series);
+      if (wanted && query.timestamps.contains(revision.timestamp)) page.found.push_back(revision);
     }
+    if (at < ledger.size()) page.next = std::to_string(at);
     return page;
   }
   boost::asio::awaitable<runner::Outcome<runner::AddedBackfill>> add_backfill(std::string tenant,
@@ -182,7 +188,9 @@ class FakeService : public runner::Service {
                                                                        std::string /*job_id*/,
                                                                        engine::TimeRange timestamps,
                                                                        std::size_t limit) override {
-    if (too_many_samples) co_return refusal(runner::Refusal::Kind::invalid, "to", "too many samples");
+    const bool too_long = verify_longest && timestamps.to - timestamps.from > *verify_longest;
+    if (too_many_samples || too_long)
+      co_return refusal(runner::Refusal::Kind::invalid, "to", "too many samples");
     runner::VerifyReport answer = report;
     answer.timestamps = timestamps;
     if (answer.mismatches.size() > limit) answer.mismatches.resize(limit);

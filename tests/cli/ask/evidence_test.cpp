@@ -94,6 +94,40 @@ TEST_F(Evidence, FailsWhenAnythingDiffers) {
   EXPECT_EQ(err.str(), "");
 }
 
+TEST_F(Evidence, ComparesARangeWithTooManySamplesInParts) {
+  add_job("p");
+  on_daemon([&](test::FakeService& service) {
+    service.verify_longest = minutes{20};  // 15 m, four times
+    service.report.compared = 10;
+    service.report.missing = 1;
+    service.report.mismatches = {{.kind = runner::Mismatch::Kind::missing,
+                                  .sink = "tsdb",
+                                  .series = "m",
+                                  .timestamp = kStart,
+                                  .acknowledged = engine::Value::count(1),
+                                  .stored = {}}};
+    service.report.sinks_without_read_back = {"log"};
+  });
+  EvidenceOptions options = options_of("p");
+  options.limit = 3;
+  EXPECT_EQ(verify_job(options, out, err), 1) << err.str();
+  EXPECT_EQ(out.str(),
+            "compared 40 samples from 2026-06-26T11:00:00Z to 2026-06-26T12:00:00Z\n"
+            "not compared, since what they have cannot be read: log\n"
+            "4 missing, 0 different, 0 that were never sent\n"
+            "\n"
+            "kind     sink  timestamp             acknowledged  stored  series\n"
+            "missing  tsdb  2026-06-26T11:00:00Z             1          m\n"
+            "missing  tsdb  2026-06-26T11:00:00Z             1          m\n"
+            "missing  tsdb  2026-06-26T11:00:00Z             1          m\n");
+  on_daemon([&](test::FakeService& service) { service.too_many_samples = true; });
+  EXPECT_EQ(verify_job(options, out, err), 1);
+  EXPECT_THAT(err.str(), HasSubstr("too many samples"));
+  options.to = options.from;
+  EXPECT_EQ(verify_job(options, out, err), 1);
+  EXPECT_THAT(err.str(), HasSubstr("--from: is not before --to"));
+}
+
 TEST_F(Evidence, DoesNotCallNothingGood) {
   add_job("p");
   EXPECT_EQ(verify_job(options_of("p"), out, err), 1);
@@ -125,6 +159,24 @@ TEST_F(Evidence, ListsRevisionsAlsoOfAJobThatIsGone) {
   EXPECT_THAT(err.str(), HasSubstr("there are or may be more"));
   options.series = "{";
   EXPECT_EQ(list_revisions(options, out, err), 1);
+}
+
+TEST_F(Evidence, GoesOnWhereAPageOfRevisionsEnds) {
+  on_daemon([&](test::FakeService& service) {
+    for (int i = 0; i < 5; ++i) {
+      runner::Revision revision;
+      revision.job_id = i == 3 ? "another" : "gone";
+      revision.series = "m";
+      revision.timestamp = kStart + minutes{i};
+      revision.sample.value = engine::Value::count(10);
+      service.ledger.push_back(revision);
+    }
+    service.ledger_at_once = 1;  // one page is empty, and not the last
+  });
+  EXPECT_EQ(list_revisions(options_of("gone"), out, err), 0) << err.str();
+  EXPECT_THAT(out.str(), HasSubstr("11:04:00Z"));
+  EXPECT_EQ(out.str().find("timestamp", 1), std::string::npos) << "one table";
+  EXPECT_EQ(err.str(), "");
 }
 
 TEST(EvidenceAnswers, AreRefusedWhenTheyAreSomethingElse) {
