@@ -37,7 +37,14 @@ Runner::Impl::Impl(asio::any_io_executor on_loop, asio::thread_pool& on_pool, St
       scheduler(on_loop, by_clocks, registry, options.fetches_max,
                 [this](const Stream& stream) { return why_paused(stream); }),
       backfills(backfill_parts(), options.backfill),
-      read_back(in_store, by_clocks, metrics, options.tenant) {}
+      read_back({.store = in_store,
+                 .clocks = by_clocks,
+                 .pool = on_pool,
+                 .metrics = metrics,
+                 .tenant = options.tenant,
+                 .has_job = [this](const std::string& id) {
+                   return registry.find(options.tenant, id) != nullptr;
+                 }}) {}
 
 std::string Runner::Impl::why_paused(const Stream& stream) const {
   if (store.fill() >= kStoreFillMax) {

@@ -131,6 +131,52 @@ TEST_F(VerifyJob, ASinkThatDropsWhatItAcknowledgedMakesTheJobFailUntilItKeepsItA
   EXPECT_EQ(status_of(rig, job).last_error, "");
 }
 
+double counted(RunnerRig& rig, const std::string& outcome) {
+  const std::string name = "settle_read_back_rows_total{outcome=\"" + outcome + "\",sink=\"memory\"} ";
+  const std::string text = rig.service().metrics_text();
+  const std::size_t at = text.find(name);
+  return at == std::string::npos ? 0 : std::stod(text.substr(at + name.size()));
+}
+
+TEST_F(VerifyJob, ARowThatStaysMissingIsSaidOnce) {
+  rig.pass(15min, 15s);
+  rig.sink.drops = true;
+  rig.pass(20min, 15s);
+  EXPECT_EQ(status_of(rig, job).state, JobState::failing);
+  rig.sink.drops = false;  // what it dropped is gone for good
+  rig.pass(20min, 15s);
+  EXPECT_EQ(status_of(rig, job).last_error, "");
+  const double missing = counted(rig, "missing");
+  EXPECT_GT(missing, 0);
+  EXPECT_LE(missing, static_cast<double>(rig.sink.dropped.size())) << "each of them once";
+  const std::uint64_t asked = rig.sink.asked;
+  const double found = counted(rig, "found");
+  rig.pass(20min, 15s);
+  EXPECT_EQ(counted(rig, "missing"), missing);
+  EXPECT_EQ(counted(rig, "found") - found, static_cast<double>(rig.sink.asked - asked))
+      << "nobody asks again for what is known to be gone";
+}
+
+TEST_F(VerifyJob, NobodyAsksForTheRowsOfAJobThatIsGone) {
+  rig.pass(15min, 15s);
+  rig.sink.drops = true;
+  rig.pass(20min, 15s);
+  ASSERT_EQ(status_of(rig, job).state, JobState::failing);
+  ASSERT_TRUE(rig.remove(job));
+  const std::uint64_t asked = rig.sink.asked;
+  rig.pass(10min, 15s);
+  EXPECT_EQ(rig.sink.asked, asked);
+}
+
+TEST_F(VerifyJob, ARowThatTheSinkRefusedIsNotMissing) {
+  rig.pass(15min, 15s);
+  rig.sink.verdict = sinks::PushVerdict::refused;
+  rig.pass(20min, 15s);
+  EXPECT_GT(counted(rig, "dead"), 0);
+  EXPECT_EQ(counted(rig, "missing"), 0);
+  EXPECT_EQ(status_of(rig, job).last_error, "");
+}
+
 /// 100, then 117.5 after four minutes, then 112 after seven.
 fetchers::FetchResult revised(const fetchers::FetchRequest& request) {
   fetchers::FetchResult result = minutes(request);

@@ -17,10 +17,13 @@ namespace settle::test {
 /// Both clocks advance together; sleepers that are due wake in the order of their instants.
 class ManualClocks final : public runner::Clocks {
  public:
+  engine::Duration behind_by{};
+
   ManualClocks(boost::asio::any_io_executor executor, engine::Time start)
       : executor_(std::move(executor)), source_(start), wall_(start) {}
 
   engine::Time source_now() override { return source_; }
+  engine::Duration behind() override { return behind_by; }
   runner::SteadyTime steady_now() override { return steady_; }
   engine::Time wall_now() override { return wall_; }
 

@@ -70,6 +70,7 @@ class MemorySink final : public sinks::Sink {
   asio::awaitable<engine::Result<std::vector<sinks::StoredSample>>> stored(
       std::vector<std::string> series, engine::TimeRange timestamps) override {
     std::vector<sinks::StoredSample> found;
+    ++memory_.asked;
     for (const sinks::Row& row : memory_.rows) {
       const std::string text{row.series};
       if (timestamps.contains(row.timestamp) && std::count(series.begin(), series.end(), text) > 0) {
@@ -199,6 +200,10 @@ void RunnerRig::pass(std::chrono::milliseconds time, std::chrono::milliseconds s
     parts_->clocks.advance(step);
     settle_down();
   }
+}
+
+void RunnerRig::set_back(engine::Duration by) {
+  parts_->clocks.behind_by = by;
 }
 
 runner::Outcome<runner::Added> RunnerRig::post(const std::string& json, bool replace) {

@@ -32,6 +32,7 @@ struct SinkMemory {
   bool takes_stale_markers = false;
   bool drops = false;  // says accepted, and keeps nothing
   std::vector<sinks::Row> dropped;
+  std::uint64_t asked = 0;       // how often it was asked what it has
   std::vector<sinks::Row> rows;  // in the order of arrival
 };
 
@@ -46,6 +47,8 @@ class RunnerRig {
 
   /// Moves the clocks in steps of `step` and lets everything come to rest after each.
   void pass(std::chrono::milliseconds time, std::chrono::milliseconds step = std::chrono::seconds{1});
+  /// As if the clock had been set back by so much.
+  void set_back(engine::Duration by);
   [[nodiscard]] runner::Outcome<runner::Added> post(const std::string& json, bool replace = false);
   [[nodiscard]] runner::Outcome<runner::AddedBackfill> backfill(const std::string& job_id,
                                                                 const std::string& json);
