@@ -17,6 +17,9 @@ class Clocks {
   virtual ~Clocks() = default;
   /// For bucket ages, ticks and valid_until. Never runs backwards.
   [[nodiscard]] virtual engine::Time source_now() = 0;
+  /// How far the clock that source time follows is behind what source time has reached, because it was set
+  /// back: until it has caught up source time stands still, and so do all ticks. 0: it runs.
+  [[nodiscard]] virtual engine::Duration behind() { return {}; }
   /// For time-outs, backoff and Retry-After.
   [[nodiscard]] virtual SteadyTime steady_now() = 0;
   /// For validating timestamps against a sink's retention and for `created_at`.

@@ -31,6 +31,12 @@ struct RealClocks::Impl {
   Time newest{};
   bool stopped = false;
   std::list<asio::steady_timer*> sleepers;
+
+  [[nodiscard]] Time clock() const {
+    if (!options.start) return system_now();
+    const std::chrono::duration<double, std::milli> real = std::chrono::steady_clock::now() - born;
+    return *options.start + Duration{static_cast<std::int64_t>(real.count() * options.speed)};
+  }
 };
 
 RealClocks::RealClocks(asio::any_io_executor executor, ClockOptions options)
@@ -43,13 +49,12 @@ RealClocks::RealClocks(asio::any_io_executor executor, ClockOptions options)
 RealClocks::~RealClocks() = default;
 
 Time RealClocks::source_now() {
-  Time now = system_now();
-  if (impl_->options.start) {
-    const std::chrono::duration<double, std::milli> real = std::chrono::steady_clock::now() - impl_->born;
-    now = *impl_->options.start + Duration{static_cast<std::int64_t>(real.count() * impl_->options.speed)};
-  }
-  impl_->newest = std::max(impl_->newest, now);
+  impl_->newest = std::max(impl_->newest, impl_->clock());
   return impl_->newest;
+}
+
+Duration RealClocks::behind() {
+  return std::max(impl_->newest - impl_->clock(), Duration{});
 }
 
 SteadyTime RealClocks::steady_now() {

@@ -23,6 +23,7 @@ class RealClocks final : public Clocks {
   RealClocks(boost::asio::any_io_executor executor, ClockOptions options);
   ~RealClocks() override;
   engine::Time source_now() override;
+  engine::Duration behind() override;
   SteadyTime steady_now() override;
   engine::Time wall_now() override;
   boost::asio::awaitable<void> sleep_until_source(engine::Time at) override;

@@ -2,10 +2,12 @@
 // change.
 #include <utility>
 
+#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 #include "runner/gaps.hpp"
 #include "runner/keys.hpp"
+#include "runner/real_clocks.hpp"
 #include "tests/runner/runner_world.hpp"
 
 namespace settle::runner {
@@ -274,6 +276,35 @@ TEST(Runner, PausesOnlyWhileASinksQueueIsFull) {
   rig.sink.verdict = sinks::PushVerdict::accepted;
   rig.pass(20min, 5s);
   expect_exact(rig, kNoon - 10min, kNoon + 20min);
+}
+
+TEST(Runner, WarnsOfAClockThatWasSetBack) {
+  RunnerRig rig{kNoon, growing};
+  rig.start();
+  const auto added = rig.post(kJob);
+  ASSERT_TRUE(added);
+  const auto warnings = [&] {
+    return rig.service().job_status(*rig.service().find_job("default", added->job.id)).warnings;
+  };
+  rig.set_back(2s);  // a clock is adjusted by as much now and then
+  EXPECT_TRUE(warnings().empty());
+  rig.set_back(59min + 30s + 400ms);
+  ASSERT_EQ(warnings().size(), 1U);
+  EXPECT_EQ(
+      warnings()[0],
+      "source time stands still at 2026-06-26T12:00:00Z, and nothing is polled: the clock was ahead and is "
+      "now 59m30s behind what it had reached; polling goes on when it has caught up");
+}
+
+TEST(Runner, KnowsHowFarTheClockIsBehindWhatTheStoreHasSeen) {
+  boost::asio::io_context context;
+  RealClocks ahead{context.get_executor(), {.start = kNoon, .speed = 1, .floor = kNoon + 1h}};
+  EXPECT_EQ(ahead.source_now(), kNoon + 1h);
+  EXPECT_GT(ahead.behind(), 0s);
+  EXPECT_LE(ahead.behind(), 1h);
+  RealClocks right{context.get_executor(), {.start = kNoon, .speed = 1, .floor = kNoon - 1h}};
+  EXPECT_GE(right.source_now(), kNoon);
+  EXPECT_EQ(right.behind(), 0s);
 }
 
 TEST(Runner, KeepsEveryEmittedSampleInTheLedger) {
