@@ -40,7 +40,8 @@ enum class FetchFailure : std::uint8_t {
 struct ScopeFailure {
   std::string scope;
   FetchFailure failure = FetchFailure::unreachable;
-  std::string detail;  // for the operator: what was asked of whom, what came, what to do
+  std::string detail;              // for the operator: what was asked of whom, what came, what to do
+  bool perhaps_too_large = false;  // a shorter range may be answered: it took too long, or was too much
 };
 
 struct FetchResult {

@@ -42,6 +42,14 @@ Matrix failed_matrix(FetchFailure failure, std::string detail) {
   return matrix;
 }
 
+/// Prometheus and VictoriaMetrics answer 422 or 503 where a query loads too much or takes too long.
+Matrix refused_matrix(int status, const std::string& body) {
+  Matrix matrix =
+      failed_matrix(FetchFailure::status, "it answered " + std::to_string(status) + ": " + error_words(body));
+  matrix.perhaps_too_large = status == 422 || status == 503 || status == 504;
+  return matrix;
+}
+
 FetchFailure failure_of(net::TransportError error) {
   switch (error) {
     case net::TransportError::timed_out:
@@ -162,8 +170,7 @@ asio::awaitable<PrometheusFetcher::Part> PrometheusFetcher::ask(MatrixQuestion q
     co_return part_of(failed_matrix(failure_of(answer.error), answer.detail));
   }
   if (answer.status / 100 != 2) {
-    std::string detail = "it answered " + std::to_string(answer.status) + ": " + error_words(answer.body);
-    co_return part_of(failed_matrix(FetchFailure::status, std::move(detail)));
+    co_return part_of(refused_matrix(answer.status, answer.body));
   }
   if (!options_.pool) co_return part_of(decode_matrix(answer.body, question));
   auto work = decode_in_pool(std::move(answer.body), std::move(question));
@@ -191,7 +198,8 @@ asio::awaitable<FetchResult> PrometheusFetcher::fetch(FetchRequest request) {
       result = FetchResult{};
       result.failures.push_back(
           {options_.name, matrix.failure,
-           "asked " + options_.endpoint.url + " for '" + request.selector.metric() + "': " + matrix.detail});
+           "asked " + options_.endpoint.url + " for '" + request.selector.metric() + "': " + matrix.detail,
+           matrix.perhaps_too_large});
       co_return result;
     }
     append_part(result, scope, std::move(answered));

@@ -43,6 +43,7 @@ struct Matrix {
   bool failed = false;
   FetchFailure failure = FetchFailure::malformed;
   std::string detail;  // when failed: what came
+  bool perhaps_too_large = false;
 };
 
 /// Reads a 2xx body. Warnings, a partial answer, or anything that is not as documented fails the whole

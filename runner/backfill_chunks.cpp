@@ -20,9 +20,9 @@ namespace {
 constexpr std::chrono::milliseconds kFetchMax = std::chrono::hours{1};
 // With a rate: a chunk is what may go out in so long, so that the flow is even.
 constexpr double kRateSeconds = 10;
-// What began later than this after it was due was held up by something else than a look around.
-constexpr std::chrono::milliseconds kRateLate{1'000};
 constexpr std::size_t kStepsKept = 16;
+// What failed for its size cost two questions and a pause: it is not tried again after every answer.
+constexpr std::uint32_t kHold = 8;
 // Of the series that are live now, so many or more are expected in a bucket: one in so many.
 constexpr double kSparsest = 8;
 // Where neither the live lane nor an answer has said how many samples a bucket has.
@@ -69,6 +69,18 @@ void judge_scope(const engine::ClosedHistory::Scope& scope, TimeRange range, eng
 
 }  // namespace
 
+bool shrink(Longest& longest, const Wait& wait, std::span<const Unanswered> missing, engine::Duration length,
+            engine::Duration granularity) {
+  const bool may_help = wait.attempts > 0 && std::any_of(missing.begin(), missing.end(), [](const auto& one) {
+                          return one.perhaps_too_large;
+                        });
+  const auto half = may_help ? engine::halve_chunk(length, granularity) : std::nullopt;
+  if (half) {
+    longest = {.length = *half, .hold = kHold};
+  }
+  return half.has_value();
+}
+
 Verdict judge_chunk(std::span<const engine::ClosedHistory::Scope> scopes,
                     std::span<const fetchers::ScopeFailure> failures, TimeRange range,
                     engine::Duration granularity) {
@@ -77,12 +89,14 @@ Verdict judge_chunk(std::span<const engine::ClosedHistory::Scope> scopes,
   for (const fetchers::ScopeFailure& failure : failures) {
     const bool large = failure.failure == fetchers::FetchFailure::too_large;
     verdict.too_large = verdict.too_large || large;
-    verdict.missing.push_back({.scope = failure.scope,
-                               .buckets = Ranges{range},
-                               .why = large ? Unanswered::Why::truncated : Unanswered::Why::failed,
-                               .detail = "scope " + failure.scope + ": " +
-                                         std::string{fetchers::failure_text(failure.failure)} + ": " +
-                                         failure.detail});
+    verdict.missing.push_back(
+        {.scope = failure.scope,
+         .buckets = Ranges{range},
+         .why = large ? Unanswered::Why::truncated : Unanswered::Why::failed,
+         .detail = "scope " + failure.scope + ": " + std::string{fetchers::failure_text(failure.failure)} +
+                   ": " + failure.detail,
+         .perhaps_too_large =
+             failure.perhaps_too_large || failure.failure == fetchers::FetchFailure::timed_out});
   }
   for (const engine::ClosedHistory::Scope& scope : scopes) {
     judge_scope(scope, range, granularity, verdict);
@@ -115,7 +129,7 @@ BackfillLane::Impl::Asked BackfillLane::Impl::ask_chunk(BackfillItem& item, cons
   const double live_series = status == nullptr ? 1 : std::max<double>(1, static_cast<double>(status->series));
   const double wanted = request.rate ? std::min(options.samples_per_chunk, *request.rate * kRateSeconds)
                                      : options.samples_per_chunk;
-  std::optional<engine::Duration> longest = item.longest;
+  std::optional<engine::Duration> longest = item.longest.length;
   const bool nothing_known = !item.samples_per_bucket && (status == nullptr || status->series == 0);
   if (nothing_known) {
     const engine::Duration first = kBucketsAtFirst * stream.engine.granularity;
@@ -138,9 +152,13 @@ BackfillLane::Impl::Asked BackfillLane::Impl::ask_chunk(BackfillItem& item, cons
 void BackfillLane::Impl::widen(BackfillItem& item, Time served, engine::Duration granularity) const {
   BackfillRecord& record = item.record;
   const Time end = std::max(record.end_effective, std::min(record.request.range.to, served));
-  const TimeRange more{record.end_effective, end};
+  Ranges more{{record.end_effective, end}};
+  record.buckets_total += more.count(granularity);
+  if (!record.request.force) {
+    more.remove(done_for(record.job_id));
+  }
   record.todo.add(more);
-  record.buckets_total += Ranges{more}.count(granularity);
+  record.planned.add(more);
   record.end_effective = end;
   record.served = true;
 }
@@ -148,6 +166,9 @@ void BackfillLane::Impl::widen(BackfillItem& item, Time served, engine::Duration
 asio::awaitable<void> BackfillLane::Impl::finish(BackfillId id, BackfillState state, std::string why) {
   const Turns::Turn turn = co_await commits.take();
   BackfillItem& item = backfills.at(id);
+  if (is_over(item.record.state)) {
+    co_return;  // cancelled meanwhile
+  }
   BackfillRecord record = item.record;
   record.state = state;
   record.finished_at = parts.clocks.wall_now();
@@ -193,10 +214,11 @@ bool BackfillLane::Impl::accept(BackfillItem& item, const Verdict& verdict, Time
   }
   if (verdict.too_large) {
     if (const auto half = engine::halve_chunk(length, stream->engine.granularity)) {
-      item.longest = *half;
+      item.longest.length = *half;
       return false;  // at once
     }
   }
+  shrink(item.longest, item.wait, verdict.missing, length, stream->engine.granularity);
   if (!verdict.spoke) {
     return note(verdict.missing.empty() ? "the source answered for no scope"
                                         : verdict.missing.front().detail);
@@ -233,6 +255,13 @@ std::uint64_t leave_gaps(const Verdict& verdict, const BackfillRecord& record, e
   return impossible.count(granularity);
 }
 
+void note_step(BackfillItem& item, BackfillItem::Step step) {
+  item.steps.push_back(step);
+  if (item.steps.size() > kStepsKept) {
+    item.steps.pop_front();
+  }
+}
+
 }  // namespace
 
 asio::awaitable<void> BackfillLane::Impl::commit_chunk(BackfillId id, TimeRange range, Verdict verdict,
@@ -263,7 +292,15 @@ asio::awaitable<void> BackfillLane::Impl::commit_chunk(BackfillId id, TimeRange 
     record.state = BackfillState::done;
     record.finished_at = parts.clocks.wall_now();
   }
+  const SteadyTime now = parts.clocks.steady_now();
+  const SteadyTime paced = pace(item, done.samples);
+  record.pace = std::chrono::ceil<engine::Duration>(std::max(paced - now, SteadyTime::duration{}));
+  record.paced_until = parts.clocks.wall_now() + record.pace;
+  std::vector<BackfillRecord> others = without(id, range);
   done.batch.put(Table::backfills, backfill_key(record), encode_backfill(record));
+  for (const BackfillRecord& other : others) {
+    done.batch.put(Table::backfills, backfill_key(other), encode_backfill(other));
+  }
   std::string why;
   const GapStream of{record.tenant, record.stream_id};
   WriteBatch batch = std::move(done.batch);
@@ -275,27 +312,20 @@ asio::awaitable<void> BackfillLane::Impl::commit_chunk(BackfillId id, TimeRange 
   }
   item.record = std::move(record);
   item.wait = {};
+  for (BackfillRecord& other : others) {
+    backfills.at({other.job_id, other.id}).record = std::move(other);
+  }
   // Falls slowly: after an empty stretch the next chunk must not be too large to hold.
   const double now_seen =
       static_cast<double>(done.points) / static_cast<double>(std::max<std::uint64_t>(buckets, 1));
   item.samples_per_bucket = std::max(now_seen, item.samples_per_bucket.value_or(0) / 2);
-  if (item.longest) {
-    *item.longest *= 2;
+  item.longest.answered();
+  item.paced_until = paced;
+  if (paced > now && !is_over(item.record.state)) {
+    item.wait.until = paced;
+    item.wait.why = kWhyPaced;
   }
-  const SteadyTime now = parts.clocks.steady_now();
-  if (const auto rate = item.record.request.rate; rate && !is_over(item.record.state)) {
-    const std::chrono::duration<double> pace{static_cast<double>(done.samples) / *rate};
-    // From when it was due, not from when somebody looked: small chunks do not fall behind.
-    const bool in_time = item.begun_at - item.paced_until < kRateLate;
-    const SteadyTime from = in_time ? item.paced_until : item.begun_at;
-    item.paced_until = from + std::chrono::duration_cast<SteadyTime::duration>(pace);
-    item.wait.until = item.paced_until;
-    item.wait.why = done.samples > 0 ? "the rate that was asked for" : "";
-  }
-  item.steps.push_back({.at = now, .samples = done.samples, .buckets = buckets});
-  if (item.steps.size() > kStepsKept) {
-    item.steps.pop_front();
-  }
+  note_step(item, {.at = now, .samples = done.samples, .buckets = buckets});
   count(done);
   if (is_over(item.record.state)) {
     say_over(item.record);  // after count(): the pump is told of the rows first

@@ -28,6 +28,9 @@ constexpr milliseconds kPruneEvery{600'000};
 // A stream of which a scope fails may still answer for others: tried in spite of the live lane's error.
 constexpr milliseconds kTryFailing{300'000};
 constexpr int kRebuildsMax = 5;
+constexpr const char* kWhyNoRoom =
+    "the store is so full that what is left is for the live lane (60 % of store.max_bytes): raise it, or "
+    "shorten retention.ledger";
 
 /// Doubles with every failure, up to the longest, and a random part of it, the same in every run.
 milliseconds backoff(const BackfillOptions& options, std::uint32_t attempts, const std::string& id) {
@@ -50,7 +53,9 @@ engine::Result<void> BackfillLane::Impl::load() {
       return false;
     }
     const BackfillId id{record->job_id, record->id};
-    backfills[id].record = *std::move(record);
+    BackfillItem& item = backfills[id];
+    item.record = *std::move(record);
+    keep_pace(item);
     return true;
   });
   if (!outcome) {
@@ -190,6 +195,10 @@ std::optional<BackfillLane::Impl::Pick> BackfillLane::Impl::next_for(const std::
       continue;
     }
     const Job* job = parts.registry.find(record.tenant, record.job_id);
+    if (job != nullptr && parts.store.fill() >= options.store_fill_max) {
+      item.wait.why = kWhyNoRoom;
+      continue;
+    }
     if (job != nullptr) {
       const Stream* stream = parts.registry.find_stream(job->tenant, job->stream_id);
       const bool paused = record.state == BackfillState::paused;
@@ -216,11 +225,16 @@ asio::awaitable<void> BackfillLane::Impl::work(std::string source) {
       if (pick->gap) {
         co_await fill_gap(pick->stream, pick->key);
       } else {
-        backfills.at(pick->backfill).served_at = ++turns_given;
+        BackfillItem& item = backfills.at(pick->backfill);
+        item.served_at = ++turns_given;
+        item.in_hand = true;
         co_await step(pick->backfill);
       }
     } catch (const std::exception& thrown) {
       failure = thrown.what();
+    }
+    if (!pick->gap) {
+      backfills.at(pick->backfill).in_hand = false;
     }
     if (!failure.empty()) {
       spdlog::error("event=backfill_error source={:?} error={:?}", source, failure);
@@ -305,49 +319,6 @@ void BackfillLane::Impl::count(const ChunkDone& done) {
     if (rows > 0) {
       parts.committed(sink, rows);
     }
-  }
-}
-
-/// Forgets what has been over for long enough.
-asio::awaitable<void> BackfillLane::Impl::prune() {
-  if (working == 0) {  // else a fill may be at work on one of them
-    std::erase_if(gap_items, [this](const auto& one) {
-      return parts.registry.find_stream(one.first.first, one.first.second) == nullptr;
-    });
-  }
-  std::erase_if(sent, [](const auto& one) { return one.second.use_count() == 1; });
-  WriteBatch batch;
-  const Time wall = parts.clocks.wall_now();
-  const Time source = parts.clocks.source_now();
-  std::vector<BackfillId> gone;
-  for (const auto& [id, item] : backfills) {
-    if (is_over(item.record.state) && item.record.finished_at &&
-        *item.record.finished_at + options.keep < wall) {
-      batch.erase(Table::backfills, backfill_key(item.record));
-      gone.push_back(id);
-    }
-  }
-  std::vector<std::pair<GapStream, std::string>> old;
-  for (const auto& [stream, items] : gap_items) {
-    for (const auto& [key, item] : items) {
-      if (item.entry.closed_at && *item.entry.closed_at + options.keep < source) {
-        batch.erase(Table::gaps, key);
-        old.emplace_back(stream, key);
-      }
-    }
-  }
-  if (batch.empty()) {
-    co_return;
-  }
-  const engine::Result<Committed> done = co_await parts.store.commit(std::move(batch));
-  if (!done) {
-    co_return;  // the next round tries again
-  }
-  for (const BackfillId& id : gone) {
-    backfills.erase(id);
-  }
-  for (const auto& [stream, key] : old) {
-    gap_items[stream].erase(key);
   }
 }
 

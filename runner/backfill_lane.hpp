@@ -39,6 +39,9 @@ struct BackfillOptions {
   std::chrono::milliseconds keep{std::chrono::hours{24 * 30}};  // what is over is forgotten after this
   double samples_per_chunk = 200'000;  // bounds memory, and how long a crash sets back
   std::uint32_t attempts_max = 5;      // of a chunk of which some scopes answer and others do not
+  std::size_t open_max = 100;          // backfills of a job that are not over
+  std::size_t kept_max = 1'000;        // of a job; then the oldest that are over are forgotten
+  double store_fill_max = 0.6;         // of store.max_bytes: below where the live lane stops
 };
 
 /// How many gaps there are, for metrics.

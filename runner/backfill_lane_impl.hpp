@@ -1,7 +1,7 @@
 // runner/backfill_lane_impl.hpp: the inside of the backfill lane, shared by its source files only:
 // backfill_lane.cpp (life, and what is next), backfill_step.cpp and backfill_chunks.cpp (asked ranges),
-// gap_fills.cpp (gaps),
-// gap_joins.cpp and gap_closing.cpp (before and after a fill), backfill_service.cpp (what the outside asks).
+// backfill_claims.cpp (who does what), gap_fills.cpp (gaps), gap_joins.cpp and gap_closing.cpp (before and
+// after a fill), backfill_service.cpp (what the outside asks).
 #pragma once
 
 #include <deque>
@@ -35,16 +35,31 @@ struct FetchedAhead {
   fetchers::FetchResult result;
 };
 
+/// How much is asked for at once after an answer that was too large. Grows again with what is answered.
+struct Longest {
+  std::optional<engine::Duration> length;  // none: whatever
+  std::uint32_t hold = 0;                  // answers before it grows
+
+  void answered() {
+    if (hold > 0) {
+      hold -= 1;
+    } else if (length) {
+      *length *= 2;
+    }
+  }
+};
+
 struct BackfillItem {
   BackfillRecord record;
   Wait wait;
-  std::optional<engine::Duration> longest;   // after an answer that was too large
+  Longest longest;
   std::optional<double> samples_per_bucket;  // of the chunk before
   engine::Duration chunk{};                  // in force
   std::uint64_t served_at = 0;               // order in which backfills had their turns
   SteadyTime begun_at{};                     // of the chunk in hand
   SteadyTime paced_until{};                  // with a rate: when its samples will be worth their time
   std::optional<FetchedAhead> ahead;         // what comes after it
+  bool in_hand = false;                      // a chunk of it is under way: not to be forgotten
   struct Step {
     SteadyTime at;
     std::uint64_t samples = 0;
@@ -56,8 +71,11 @@ struct BackfillItem {
 struct GapItem {
   GapEntry entry;  // without its cells
   Wait wait;
-  std::optional<engine::Duration> longest;
+  Longest longest;
 };
+
+/// Of a wait for the rate.
+inline constexpr const char* kWhyPaced = "the rate that was asked for";
 
 /// What of a chunk the source did not answer for good.
 struct Unanswered {
@@ -65,12 +83,16 @@ struct Unanswered {
   engine::Ranges buckets;
   enum class Why : std::uint8_t { failed, truncated, not_covered, not_reached } why = Why::failed;
   std::string detail;
+  bool perhaps_too_large = false;
 };
 struct Verdict {
   bool spoke = false;      // at least one scope is in the answer
   bool too_large = false;  // a shorter range may be answered
   std::vector<Unanswered> missing;
 };
+/// The chunk failed for what may be its size, not for the first time: the next one is half of it.
+bool shrink(Longest& longest, const Wait& wait, std::span<const Unanswered> missing, engine::Duration length,
+            engine::Duration granularity);
 [[nodiscard]] Verdict judge_chunk(std::span<const engine::ClosedHistory::Scope> scopes,
                                   std::span<const fetchers::ScopeFailure> failures, engine::TimeRange range,
                                   engine::Duration granularity);
@@ -101,7 +123,6 @@ struct BackfillLane::Impl {
   boost::asio::awaitable<void> run();
   boost::asio::awaitable<void> work(std::string source);
   [[nodiscard]] bool is_paced() const;
-  boost::asio::awaitable<void> prune();
   struct Pick {
     bool gap = false;
     BackfillId backfill;
@@ -114,7 +135,7 @@ struct BackfillLane::Impl {
   /// May something of the stream be done now? Says in `wait` why not.
   [[nodiscard]] bool may_start(Wait& wait, const Stream& stream, std::span<const Job* const> jobs);
   [[nodiscard]] bool due(const Wait& wait) const { return wait.until <= parts.clocks.steady_now(); }
-  /// Shared by all chunks of the output; of one source, so one at a time.
+  /// Shared by all chunks of the output.
   [[nodiscard]] std::shared_ptr<SentIndex> sent_of(const Job& job);
   void fail(Wait& wait, const std::string& id, std::string why);
   [[nodiscard]] std::vector<const Job*> jobs_of(const Stream& stream) const;
@@ -124,6 +145,17 @@ struct BackfillLane::Impl {
   boost::asio::awaitable<bool> commit(WriteBatch batch, GapStream stream, std::vector<std::string> job_ids,
                                       std::string* why);
   void count(const ChunkDone& done);
+
+  // backfill_claims.cpp
+  using Listed = const BackfillItem*;
+  [[nodiscard]] std::vector<Listed> of_job(const std::string& job_id) const;
+  [[nodiscard]] engine::Ranges done_for(const std::string& job_id) const;
+  [[nodiscard]] std::vector<BackfillRecord> without(const BackfillId& by, engine::TimeRange range) const;
+  [[nodiscard]] std::vector<BackfillId> too_many(const std::string& job_id) const;
+  boost::asio::awaitable<void> prune();
+  [[nodiscard]] std::optional<Refusal> refuse_more(const std::string& job_id) const;
+  [[nodiscard]] static SteadyTime pace(const BackfillItem& item, std::uint64_t samples);
+  void keep_pace(BackfillItem& item) const;
 
   // backfill_chunks.cpp
   struct Asked {
@@ -151,7 +183,7 @@ struct BackfillLane::Impl {
                                                    engine::TimeRange chunk);
   [[nodiscard]] engine::TimeRange gap_chunk(GapItem& item, const Stream& stream) const;
   boost::asio::awaitable<void> note_attempt(GapStream stream, std::string key, GapEntry entry, ChunkWork work,
-                                            Unanswered why);
+                                            Unanswered why, bool shorter);
   // gap_joins.cpp
   /// Gaps of one scope that touch become one, so that a long outage is asked for in large pieces.
   boost::asio::awaitable<bool> join_gaps(GapStream stream, std::string key);

@@ -18,6 +18,7 @@ using engine::Duration;
 using engine::Time;
 
 constexpr std::array<std::string_view, 5> kBackfillFields{"start", "end", "chunk", "rate", "force"};
+constexpr double kRateMin = 0.001;  // samples per second: 86 a day; less is a pause
 constexpr std::array<std::string_view, 3> kVerifyFields{"from", "to", "limit"};
 
 /// `of`: "a backfill".
@@ -94,10 +95,10 @@ void read_chunk(JsonRequest& in, BackfillRequest& request, Duration granularity)
 void read_rate(JsonRequest& in, BackfillRequest& request) {
   const json::value* value = in.body().if_contains("rate");
   if (value == nullptr) return;
-  constexpr const char* kExpected = "expected samples per second, a number above 0";
+  constexpr const char* kExpected = "expected samples per second, a number from 0.001 on";
   if (!value->is_number()) return in.refuse("rate", std::string(kExpected) + "; found " + type_name(*value));
   const double rate = value->to_number<double>();
-  if (!std::isfinite(rate) || rate <= 0) {
+  if (!std::isfinite(rate) || rate < kRateMin) {
     return in.refuse("rate", json::serialize(*value) + " is not a rate; " + kExpected);
   }
   request.rate = rate;

@@ -16,7 +16,7 @@ using engine::TimeRange;
 
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 
 void write_time(ByteWriter& out, Time at) {
   out.signed_varint(engine::epoch_ms(at));
@@ -33,6 +33,24 @@ void write_optional(ByteWriter& out, const std::optional<Time>& at) {
 }
 std::optional<Time> read_optional(ByteReader& in) {
   return in.byte() == 0 ? std::nullopt : std::optional{read_time(in)};
+}
+
+void write_ranges(ByteWriter& out, const engine::Ranges& ranges) {
+  out.varint(ranges.list().size());
+  for (const TimeRange& range : ranges.list()) {
+    write_time(out, range.from);
+    write_time(out, range.to);
+  }
+}
+engine::Ranges read_ranges(ByteReader& in) {
+  engine::Ranges ranges;
+  const std::size_t count = in.count(2);
+  for (std::size_t i = 0; i < count && !in.failed(); ++i) {
+    const Time from = read_time(in);
+    const Time to = read_time(in);
+    ranges.add({from, to});
+  }
+  return ranges;
 }
 
 void write_request(ByteWriter& out, const BackfillRequest& request) {
@@ -65,12 +83,10 @@ bool is_over(BackfillState state) {
   return state == BackfillState::done || state == BackfillState::cancelled || state == BackfillState::failed;
 }
 
-engine::Ranges claimed_by(const BackfillRecord& record) {
-  engine::Ranges claimed{{record.request.range.from, record.end_effective}};
-  if (record.state == BackfillState::cancelled || record.state == BackfillState::failed) {
-    claimed.remove(record.todo);
-  }
-  return claimed;
+engine::Ranges done_of(const BackfillRecord& record) {
+  engine::Ranges done = record.planned;
+  done.remove(record.todo);
+  return done;
 }
 
 std::string backfill_key(const BackfillRecord& record) {
@@ -87,11 +103,7 @@ std::string encode_backfill(const BackfillRecord& record) {
   out.byte(static_cast<std::uint8_t>(record.state));
   write_request(out, record.request);
   write_time(out, record.end_effective);
-  out.varint(record.todo.list().size());
-  for (const TimeRange& range : record.todo.list()) {
-    write_time(out, range.from);
-    write_time(out, range.to);
-  }
+  write_ranges(out, record.todo);
   out.byte(record.served ? 1 : 0);
   for (const std::uint64_t count :
        {record.buckets_total, record.buckets_impossible, record.samples, record.held_back, record.errors}) {
@@ -101,13 +113,16 @@ std::string encode_backfill(const BackfillRecord& record) {
   write_optional(out, record.last_error_at);
   write_time(out, record.created_at);
   write_optional(out, record.finished_at);
+  write_ranges(out, record.planned);
+  write_optional(out, record.paced_until);
+  out.signed_varint(record.pace.count());
   return std::move(out).take();
 }
 
 engine::Result<BackfillRecord> decode_backfill(std::string_view bytes) {
   ByteReader in{bytes};
   const std::uint8_t version = in.byte();
-  if (version != kVersion) {
+  if (version < 1 || version > kVersion) {
     return engine::corrupt("backfill: format version " + std::to_string(version) + " is not known here");
   }
   BackfillRecord record;
@@ -119,12 +134,7 @@ engine::Result<BackfillRecord> decode_backfill(std::string_view bytes) {
   record.state = static_cast<BackfillState>(state);
   record.request = read_request(in);
   record.end_effective = read_time(in);
-  const std::size_t ranges = in.count(2);
-  for (std::size_t i = 0; i < ranges && !in.failed(); ++i) {
-    const Time from = read_time(in);
-    const Time to = read_time(in);
-    record.todo.add({from, to});
-  }
+  record.todo = read_ranges(in);
   record.served = in.byte() != 0;
   for (std::uint64_t* count : {&record.buckets_total, &record.buckets_impossible, &record.samples,
                                &record.held_back, &record.errors}) {
@@ -134,6 +144,13 @@ engine::Result<BackfillRecord> decode_backfill(std::string_view bytes) {
   record.last_error_at = read_optional(in);
   record.created_at = read_time(in);
   record.finished_at = read_optional(in);
+  if (version == 1) {
+    record.planned = record.todo;  // what it has done is not known: read again, and not sent again
+  } else {
+    record.planned = read_ranges(in);
+    record.paced_until = read_optional(in);
+    record.pace = Duration{in.signed_varint()};
+  }
   const bool known_state = state >= static_cast<std::uint8_t>(BackfillState::queued) &&
                            state <= static_cast<std::uint8_t>(BackfillState::failed);
   if (!in.done() || !known_state) {

@@ -22,8 +22,9 @@ struct BackfillRecord {
   BackfillState state = BackfillState::queued;  // never `waiting`
   BackfillRequest request;
   engine::Time end_effective;
-  engine::Ranges todo;  // what is left; the chunk in hand is its beginning
-  bool served = false;  // the live lane had served the job when `todo` was made
+  engine::Ranges todo;     // what is left; the chunk in hand is its beginning
+  engine::Ranges planned;  // all that was ever in `todo`
+  bool served = false;     // the live lane had served the job when `todo` was made
   std::uint64_t buckets_total = 0;
   std::uint64_t buckets_impossible = 0;
   std::uint64_t samples = 0;
@@ -33,11 +34,14 @@ struct BackfillRecord {
   std::optional<engine::Time> last_error_at;
   engine::Time created_at;  // wall time
   std::optional<engine::Time> finished_at;
+  // With a rate: what was sent is worth its time then (wall time), and how long that was from its commit on.
+  std::optional<engine::Time> paced_until;
+  engine::Duration pace{};
 };
 
 [[nodiscard]] bool is_over(BackfillState state);  // done, cancelled or failed
-/// What of the asked range is done or will be.
-[[nodiscard]] engine::Ranges claimed_by(const BackfillRecord& record);
+/// What it had to do and what is done now, by itself or by another backfill of the job.
+[[nodiscard]] engine::Ranges done_of(const BackfillRecord& record);
 
 [[nodiscard]] std::string backfill_key(const BackfillRecord& record);
 [[nodiscard]] std::string encode_backfill(const BackfillRecord& record);

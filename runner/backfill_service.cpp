@@ -20,6 +20,7 @@ namespace {
 
 // What a sink that takes nothing out of order has to take in any case: a server's clock and ours differ.
 constexpr Duration kBehindMax = std::chrono::hours{1};
+constexpr double kEtaSecondsMax = 100.0 * 365 * 86'400;
 
 Refusal no_job(const std::string& id) {
   return {.kind = Refusal::Kind::not_found,
@@ -93,13 +94,8 @@ BackfillRecord BackfillLane::Impl::draft(const Job& job, const BackfillRequest& 
                           .live_from = live_from,
                           .served_from = served,
                           .valid_until = job.spec.valid_until,
-                          .claimed = {},
+                          .claimed = done_for(job.id),
                           .force = request.force};
-  for (const auto& [id, item] : backfills) {
-    if (id.first == job.id) {
-      ask.claimed.add(claimed_by(item.record));
-    }
-  }
   engine::BackfillPlan plan = engine::plan_backfill(ask);
   BackfillRecord record;
   record.tenant = job.tenant;
@@ -113,6 +109,7 @@ BackfillRecord BackfillLane::Impl::draft(const Job& job, const BackfillRequest& 
   }
   record.request = request;
   record.end_effective = plan.end_effective;
+  record.planned = plan.todo;
   record.todo = std::move(plan.todo);
   record.served = served.has_value();
   record.buckets_total = plan.buckets_total;
@@ -144,17 +141,24 @@ asio::awaitable<Outcome<AddedBackfill>> BackfillLane::Impl::add(std::string tena
   if (auto refusal = refuse(*job, *request, served_from(*job) ? live->live_from : now)) {
     co_return *std::move(refusal);
   }
-  for (const auto& [id, item] : backfills) {
-    const BackfillRecord& held = item.record;
+  for (const BackfillItem* item : of_job(job_id)) {
+    const BackfillRecord& held = item->record;
     const bool counts =
         request->force ? !is_over(held.state) : !is_over(held.state) || held.state == BackfillState::done;
-    if (id.first == job_id && counts && same_request(held.request, *request)) {
-      co_return AddedBackfill{.created = false, .status = status(item)};
+    if (counts && same_request(held.request, *request)) {
+      co_return AddedBackfill{.created = false, .status = status(*item)};
     }
+  }
+  if (auto refusal = refuse_more(job_id)) {
+    co_return *std::move(refusal);
   }
   BackfillRecord record = draft(*job, *request, live->live_from);
   WriteBatch batch;
   batch.put(Table::backfills, backfill_key(record), encode_backfill(record));
+  const std::vector<BackfillId> gone = too_many(job_id);
+  for (const BackfillId& one : gone) {
+    batch.erase(Table::backfills, backfill_key(backfills.at(one).record));
+  }
   std::string why;
   std::vector<std::string> job_ids{job_id};
   const GapStream of{record.tenant, record.stream_id};
@@ -165,6 +169,9 @@ asio::awaitable<Outcome<AddedBackfill>> BackfillLane::Impl::add(std::string tena
   spdlog::info("event=backfill_added backfill={} job={} from={} to={} buckets={}", record.id, job_id,
                engine::format_time(record.request.range.from), engine::format_time(record.end_effective),
                record.buckets_total);
+  for (const BackfillId& one : gone) {
+    backfills.erase(one);
+  }
   const BackfillId id{job_id, record.id};
   BackfillItem& item = backfills[id];
   item.record = std::move(record);
@@ -213,6 +220,7 @@ asio::awaitable<Outcome<BackfillStatus>> BackfillLane::Impl::steer(std::string t
   if (steer == Steer::resume) {
     item.wait = {};
     item.steps.clear();
+    keep_pace(item);
   }
   kick();
   co_return status(item);
@@ -258,7 +266,7 @@ BackfillStatus BackfillLane::Impl::status(const BackfillItem& item) const {
   if (took.count() > 0 && buckets > 0) {
     out.samples_per_second = static_cast<double>(samples) / took.count();
     const double seconds = static_cast<double>(left) * took.count() / static_cast<double>(buckets);
-    out.eta = Duration{static_cast<std::int64_t>(seconds * 1000)};
+    out.eta = Duration{static_cast<std::int64_t>(std::min(seconds, kEtaSecondsMax) * 1000)};
   }
   return out;
 }
@@ -276,9 +284,9 @@ asio::awaitable<Outcome<BackfillStatus>> BackfillLane::steer(std::string tenant,
 std::vector<BackfillStatus> BackfillLane::list(const std::string& tenant, const std::string& job_id,
                                                const std::string& after, std::size_t limit) const {
   std::vector<const BackfillItem*> items;
-  for (const auto& [id, item] : impl_->backfills) {
-    if (id.first == job_id && item.record.tenant == tenant) {
-      items.push_back(&item);
+  for (const BackfillItem* item : impl_->of_job(job_id)) {
+    if (item->record.tenant == tenant) {
+      items.push_back(item);
     }
   }
   std::sort(items.begin(), items.end(), [](const BackfillItem* a, const BackfillItem* b) {

@@ -92,7 +92,8 @@ std::optional<FetchedAhead> BackfillLane::Impl::take_ahead(BackfillItem& item, A
   const engine::Duration length = ahead->range.to - ahead->range.from;
   const TimeRange& next = item.record.todo.list().front();
   const bool fits = ahead->range.from == next.from && ahead->range.to <= next.to &&
-                    (!item.longest || length <= *item.longest) && asked.work.now - ahead->now <= kAheadAge;
+                    length <= item.longest.length.value_or(length) &&
+                    asked.work.now - ahead->now <= kAheadAge;
   if (!fits) {
     return std::nullopt;
   }

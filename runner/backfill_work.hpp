@@ -20,7 +20,7 @@ struct FillTarget {
   std::string job_id;
   JobSpec spec;
   engine::TimeRange range;          // of the chunk, the part that is this job's
-  std::shared_ptr<SentIndex> sent;  // of its output; nobody else uses it meanwhile
+  std::shared_ptr<SentIndex> sent;  // of its output
 };
 
 struct ChunkWork {

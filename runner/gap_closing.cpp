@@ -99,9 +99,7 @@ asio::awaitable<void> BackfillLane::Impl::close_part(GapStream of, std::string k
     co_return;
   }
   GapItem rest{.entry = std::move(entry), .wait = {}, .longest = item.longest};
-  if (rest.longest) {
-    *rest.longest *= 2;
-  }
+  rest.longest.answered();
   rest.entry.gap.cells.clear();
   items.erase(key);
   for (GapEntry& part : closed_parts) {

@@ -72,7 +72,7 @@ bool shorten(GapItem& item, TimeRange range, engine::Duration granularity,
     answered.remove(one.buckets);
   }
   if (!answered.empty() && answered.list().front().from == range.from) {
-    item.longest = answered.list().front().to - range.from;
+    item.longest.length = answered.list().front().to - range.from;
     return true;
   }
   const bool truncated = std::any_of(missing.begin(), missing.end(), [](const Unanswered& one) {
@@ -80,7 +80,7 @@ bool shorten(GapItem& item, TimeRange range, engine::Duration granularity,
   });
   const auto half = truncated ? engine::halve_chunk(range.to - range.from, granularity) : std::nullopt;
   if (half) {
-    item.longest = *half;
+    item.longest.length = *half;
   }
   return half.has_value();
 }
@@ -116,7 +116,7 @@ TimeRange BackfillLane::Impl::gap_chunk(GapItem& item, const Stream& stream) con
                             .asked = std::nullopt,
                             .samples_per_bucket = status == nullptr ? 1 : static_cast<double>(status->series),
                             .samples_wanted = options.samples_per_chunk,
-                            .longest = item.longest});
+                            .longest = item.longest.length});
   return engine::next_chunk(Ranges{item.entry.gap.range}, length, stream.engine.granularity);
 }
 
@@ -178,14 +178,15 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
   if (shorten(item, range, granularity, missing)) {
     co_return;
   }
+  const bool shorter = shrink(item.longest, item.wait, missing, range.to - range.from, granularity);
   Unanswered first = std::move(missing.front());
   ChunkWork work = std::move(asked.work);
-  co_await note_attempt(of, key, std::move(entry), std::move(work), std::move(first));
+  co_await note_attempt(of, key, std::move(entry), std::move(work), std::move(first), shorter);
 }
 
 /// An attempt failed: later again, or given up when the gap is old.
 asio::awaitable<void> BackfillLane::Impl::note_attempt(GapStream of, std::string key, GapEntry entry,
-                                                       ChunkWork work, Unanswered why) {
+                                                       ChunkWork work, Unanswered why, bool shorter) {
   const TimeRange range = work.range;
   GapItem& item = gap_items.at(of).at(key);
   entry.attempts += 1;
@@ -194,7 +195,7 @@ asio::awaitable<void> BackfillLane::Impl::note_attempt(GapStream of, std::string
   item.entry.attempts = entry.attempts;
   item.entry.last_error = entry.last_error;
   fail(item.wait, key, why.detail);
-  if (entry.attempts > options.attempts_max) {
+  if (entry.attempts > options.attempts_max && !shorter) {
     item.wait.until += kSlowly * options.backoff_max;
   }
   const bool gone = why.why == Unanswered::Why::not_covered && entry.attempts >= options.attempts_max;

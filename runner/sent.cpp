@@ -157,6 +157,7 @@ engine::Result<bool> SentIndex::look_on(const Store& store, Lane lane) {
 }
 
 engine::Result<void> SentIndex::extend(const Store& store) {
+  const std::lock_guard<std::mutex> alone{lock_};
   for (const Lane lane : {Lane::live, Lane::backfill}) {
     for (bool more = true; more;) {
       const engine::Result<bool> looked = look_on(store, lane);
@@ -170,6 +171,7 @@ engine::Result<void> SentIndex::extend(const Store& store) {
 }
 
 engine::Result<SentPoints> SentIndex::find(const Store& store, TimeRange timestamps) const {
+  const std::lock_guard<std::mutex> alone{lock_};
   SentPoints found;
   std::optional<engine::Error> error;
   Names names;

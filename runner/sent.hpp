@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -69,6 +70,8 @@ class SentIndex {
   [[nodiscard]] engine::Result<bool> look_on(const Store& store, Lane lane);
   void note(InLane& in, std::string_view key, const LedgerOutline& block);
 
+  // A replaced job's last chunk may still be in the pool while its successor's first one is, too.
+  mutable std::mutex lock_;
   mutable OutputBlocks blocks_;
   std::array<InLane, 2> lanes_;
 };

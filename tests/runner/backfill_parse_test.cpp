@@ -80,6 +80,8 @@ TEST(BackfillParse, NamesTheFieldThatIsWrong) {
            Case{range + R"("chunk":"30d")", "chunk", "out of range"},
            Case{range + R"("rate":0)", "rate", "0 is not a rate"},
            Case{range + R"("rate":-1.5)", "rate", "is not a rate"},
+           Case{range + R"("rate":1e-300)", "rate", "a number from 0.001 on"},
+           Case{range + R"("rate":0.00099)", "rate", "a number from 0.001 on"},
            Case{range + R"("rate":"fast")", "rate", "found a string"},
            Case{range + R"("force":1)", "force", "found a number"},
            Case{range + R"("speed":1)", "speed", "is not a field of a backfill"},
