@@ -61,7 +61,10 @@ void Witness::told(const std::string& selector, const Told& told) {
     return;
   }
   StreamFacts& stream = streams_.at(found->second);
-  if (told.range.from < stream.live_from) {
+  // L is learned with a commit, and may be behind what the daemon has. What the live lane asks for goes to
+  // the last bucket that has ended, what it leaves behind does not.
+  const bool is_past = told.range.to + stream.options.granularity <= told.now;
+  if (is_past || told.range.from < stream.live_from) {
     take_reread(stream, told);
   } else {
     stream.pending = told;
@@ -172,19 +175,23 @@ void Witness::take_answer(StreamFacts& stream) {
     const auto frontier = stream.frontier.find(scope.name);
     const Time reached = frontier == stream.frontier.end() ? told.now : std::min(told.now, frontier->second);
     const engine::Duration step = stream.options.granularity;
-    for (Time bucket = scope.covered.from; scope.complete && bucket < scope.covered.to; bucket += step) {
+    // A flush may have moved L while the source was at work: what is below it comes too late.
+    const engine::TimeRange taken{std::max(scope.covered.from, stream.live_from), scope.covered.to};
+    for (Time bucket = taken.from; scope.complete && bucket < taken.to; bucket += step) {
       if (bucket + step <= reached) stream.ended.insert({scope.name, bucket});
+      if (told.now - (bucket + step) > stream.options.watch) stream.closed.insert({scope.name, bucket});
     }
     if (scope.complete && stream.options.absent == engine::Absent::zero) {
       for (const SeriesSpec& one : stream.source->series) {
         if (one.scope != scope.name) continue;
-        auto cell = stream.observed.lower_bound({one.text, scope.covered.from});
+        auto cell = stream.observed.lower_bound({one.text, taken.from});
         for (; cell != stream.observed.end() && cell->first.first == one.text; ++cell) {
-          if (scope.covered.contains(cell->first.second)) cell->second.reset();
+          if (taken.contains(cell->first.second)) cell->second.reset();
         }
       }
     }
     for (const Told::Row& row : scope.rows) {
+      if (row.bucket < taken.from) continue;
       stream.observed[{stream.source->series[row.series].text, row.bucket}] = row.value;
     }
   }

@@ -55,6 +55,8 @@ struct StreamFacts {
   std::map<std::string, engine::Time> frontier;  // by scope
   /// (scope, bucket): it was answered for when it had ended, as far as the source had told.
   std::set<std::pair<std::string, engine::Time>> ended;
+  /// (scope, bucket): it was answered for at the age of `watch`, however far the source had told.
+  std::set<std::pair<std::string, engine::Time>> closed;
   std::map<std::pair<std::string, engine::Time>, engine::Value> emitted;  // newest, of any job
   std::optional<engine::Time> first_tick;
   engine::Time newest_tick;
