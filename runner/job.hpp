@@ -77,6 +77,7 @@ class JobContext {
     bool overwrites = false;    // a correction may be pushed: last-wins or append log
     bool keeps_larger = false;  // max-wins: a correction may be pushed for what only grows
     std::string why_not;        // one sentence, when it does not overwrite
+    std::optional<engine::Duration> out_of_order_window = std::nullopt;  // as of sinks::Capabilities
   };
   /// Refuses an unknown source, or a selector or granularity it can never answer.
   [[nodiscard]] virtual engine::Result<engine::Liveness> source(const std::string& name,

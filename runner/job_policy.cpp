@@ -111,9 +111,11 @@ void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context)
       in.choice<Values>("values", {{"any", Values::any}, {"growing", Values::growing}}, Values::any);
   std::string why_not;
   bool rising_only = false;
+  bool in_order = false;
   for (const std::string& name : spec.sinks) {
     const JobContext::SinkFacts facts = context.sink(name);
     rising_only = rising_only || (!facts.overwrites && facts.keeps_larger);
+    in_order = in_order || facts.out_of_order_window.value_or(spec.engine.watch) < spec.engine.watch;
     if (why_not.empty()) why_not = why_no_repush(name, facts, spec);
   }
   const Corrections fitting = why_not.empty() ? Corrections::repush : Corrections::hold;
@@ -129,6 +131,8 @@ void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context)
               "\"ledger\" adds up differences of bucket values, and a counter's totals add up already; "
               "expected \"hold\" or \"repush\", or \"output\": \"gauge\"");
   }
+  // Totals follow each other in any case.
+  spec.engine.in_order = in_order && spec.engine.output == engine::Output::gauge;
   spec.engine.rising_only = spec.engine.corrections == Corrections::repush && rising_only;
 }
 

@@ -9,7 +9,8 @@ namespace settle::runner {
 
 /// `finality`, and its short forms `error_target` and `tolerance`.
 void read_finality(JsonRequest& in, JobSpec& spec);
-/// `values` and `corrections`; sinks and output have been read.
+/// `values` and `corrections`, and whether the sinks need series in order; sinks, output and watch have been
+/// read.
 void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context);
 
 }  // namespace settle::runner

@@ -111,11 +111,12 @@ json::object stream_json(const JobSpec& spec) {
                       {"absent_for_ms", options.absent_for.count()},
                       {"corrections", static_cast<std::uint64_t>(options.corrections)},
                       {"finality", engine::format_finality(options.finality)},
-                      {"granularity_ms", options.granularity.count()},
-                      {"liveness", static_cast<std::uint64_t>(options.liveness)},
-                      {"open_cells_max", options.open_cells_max},
-                      {"output", static_cast<std::uint64_t>(options.output)},
-                      {"query", spec.selector.text()}};
+                      {"granularity_ms", options.granularity.count()}};
+  if (options.in_order) object["in_order"] = true;
+  object["liveness"] = static_cast<std::uint64_t>(options.liveness);
+  object["open_cells_max"] = options.open_cells_max;
+  object["output"] = static_cast<std::uint64_t>(options.output);
+  object["query"] = spec.selector.text();
   if (options.rising_only) object["rising_only"] = true;
   object["series_idle_ms"] = options.series_idle.count();
   object["series_max"] = options.series_max;
@@ -135,6 +136,7 @@ Result<StreamSpec> read_stream(const json::object& object) {
   options.corrections = in.enumeration("corrections", engine::Corrections::ledger);
   const std::string finality = in.text("finality");
   options.granularity = in.duration("granularity_ms");
+  options.in_order = in.flag("in_order");
   options.liveness = in.enumeration("liveness", engine::Liveness::answers);
   options.open_cells_max = in.number<std::size_t>("open_cells_max");
   options.output = in.enumeration("output", engine::Output::counter);

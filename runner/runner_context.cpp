@@ -38,7 +38,11 @@ JobContext::SinkFacts Runner::Impl::sink(const std::string& name) const {
   const sinks::Capabilities can = status.health && status.health->reachable
                                       ? status.health->capabilities
                                       : found->second.sink->capabilities();
-  SinkFacts facts{.exists = true, .overwrites = false, .keeps_larger = false, .why_not = {}};
+  SinkFacts facts{.exists = true,
+                  .overwrites = false,
+                  .keeps_larger = false,
+                  .why_not = {},
+                  .out_of_order_window = can.out_of_order_window};
   facts.overwrites =
       can.overwrite == sinks::Overwrite::last_wins || can.overwrite == sinks::Overwrite::append_log;
   facts.keeps_larger = can.overwrite == sinks::Overwrite::max_wins;

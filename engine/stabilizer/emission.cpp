@@ -79,6 +79,8 @@ void Engine::State::settle_counter(Bucket& bucket, std::uint32_t at) {
 
 void Engine::State::make_zeros() {
   if (!zeroes()) return;
+  clear_buckets = 0;
+  if (orders()) note_clear();
   if (all_marked) {
     for (const SeriesId id : series.by_number()) make_zeros_of(id);
     return;
@@ -105,6 +107,7 @@ void Engine::State::make_zeros_of(SeriesId id, Time sealed_to) {
     if (latest == kNever || bucket->start - latest > options.absent_for) continue;
     Entry* entry = bucket->find_entry(home);
     if (entry == nullptr || !entry->is_final || !has_ended(scopes[home], bucket->start)) continue;
+    if (orders() && sealed_to == kNever && !in_turn(bucket->start, id, home)) continue;
     Cell& zero = bucket->cells[add_cell(*bucket, *entry, id, Value::Bits{})];
     zero.at_change = entry->appeared_at;
     zero.flags |= Cell::kAbsent | Cell::kQuiet | Cell::kHasSettled | Cell::kSettledCount;

@@ -43,6 +43,9 @@ struct EngineOptions {
   /// Under repush, gauge output: a smaller value than was emitted is held back, as under hold, because the
   /// sink keeps the larger of two.
   bool rising_only = false;
+  /// Gauge output: the first values of a series are decided in the order of its buckets, for a sink that
+  /// takes nothing that is older than what it has. ttl, expire and flush wait for nothing.
+  bool in_order = false;
   Liveness liveness = Liveness::automatic;
   std::size_t series_max = 100'000;
   std::size_t open_cells_max = 10'000'000;

@@ -64,7 +64,12 @@ std::vector<Sample> Engine::State::ingest(const Answer& answer, Time at) {
   restart_conflicts();
   age_panels();
   look_at_ends();
-  for (const Lane& lane : lanes) decide(lane);
+  clear_buckets = 0;
+  if (orders()) {
+    decide_in_order(lanes);
+  } else {
+    for (const Lane& lane : lanes) decide(lane);
+  }
   make_zeros();
   walk_totals(kNever);
   clear_marks();

@@ -111,17 +111,62 @@ void Engine::State::decide(const Lane& lane) {
   if (!lane.complete()) return;
   for (Bucket* bucket : lane.buckets) {
     if (!has_ended(scopes[lane.scope], bucket->start)) continue;
-    Entry& entry = *bucket->find_entry(lane.scope);
-    // What is asked for may fall while the source stands still; that is no evidence.
-    if (learning && entry.moving == entry.moving_before) continue;
-    decide_cells(*bucket, entry);
-    if (entry.is_final || entry.limited) continue;
-    const Quiet seen{.evidence_polls = entry.polls - entry.appeared_at, .moving_age = entry.moving};
-    if (!decide_final(options.finality, seen, demand_of_bucket(bucket->start))) continue;
-    entry.is_final = true;
-    entry.by_expiry = false;
-    all_marked = true;
+    decide_entry(*bucket, *bucket->find_entry(lane.scope));
   }
+}
+
+/// Buckets upwards, so that the cells a later one has to wait for are decided before it.
+void Engine::State::decide_in_order(const std::vector<Lane>& lanes) {
+  for (const auto& bucket : buckets) {
+    note_clear();
+    for (const Lane& lane : lanes) {
+      const bool is_covered = bucket->start >= lane.from && bucket->start < lane.to && bucket->start <= now;
+      if (!lane.complete() || !is_covered || !has_ended(scopes[lane.scope], bucket->start)) continue;
+      decide_entry(*bucket, *bucket->find_entry(lane.scope));
+    }
+  }
+}
+
+void Engine::State::decide_entry(Bucket& bucket, Entry& entry) {
+  // What is asked for may fall while the source stands still; that is no evidence.
+  if (learning && entry.moving == entry.moving_before) return;
+  decide_cells(bucket, entry);
+  if (entry.is_final || entry.limited) return;
+  const Quiet seen{.evidence_polls = entry.polls - entry.appeared_at, .moving_age = entry.moving};
+  if (!decide_final(options.finality, seen, demand_of_bucket(bucket.start))) return;
+  entry.is_final = true;
+  entry.by_expiry = false;
+  all_marked = true;
+}
+
+/// Goes on where it stood: in a call nothing that is final becomes open after the first decision.
+void Engine::State::note_clear() {
+  const auto known = static_cast<std::size_t>(
+      std::count_if(scopes.begin(), scopes.end(), [](const Scope& scope) { return scope.known; }));
+  for (; clear_buckets < buckets.size(); ++clear_buckets) {
+    const Bucket& bucket = *buckets[clear_buckets];
+    const auto is_final = [](const Entry& entry) { return entry.is_final && entry.unquiet == 0; };
+    const Time expected = clear_buckets == 0 ? from : end_of(buckets[clear_buckets - 1]->start);
+    if (bucket.start != expected || bucket.entries.size() != known) return;
+    if (!std::all_of(bucket.entries.begin(), bucket.entries.end(), is_final)) return;
+  }
+}
+
+bool Engine::State::in_turn(Time start, SeriesId id, ScopeId scope) const {
+  Time expected = clear_buckets == 0 ? from : end_of(buckets[clear_buckets - 1]->start);
+  for (std::size_t one = clear_buckets; one < buckets.size() && expected < start; ++one) {
+    const Bucket& bucket = *buckets[one];
+    if (bucket.start != expected) return false;  // one that is not there has no final entry
+    expected = end_of(bucket.start);
+    const std::uint32_t at = bucket.index.find(id);
+    if (at != kNone) {
+      if (bucket.cells[at].revision == 0) return false;
+      continue;
+    }
+    const Entry* entry = bucket.find_entry(scope);
+    if (entry == nullptr || !entry->is_final) return false;
+  }
+  return expected >= start;
 }
 
 void Engine::State::decide_cells(Bucket& bucket, Entry& entry) {
@@ -141,7 +186,8 @@ void Engine::State::decide_cells(Bucket& bucket, Entry& entry) {
     const Cell& cell = bucket.cells[at];
     if (cell.has(Cell::kQuiet) || cell.scope != entry.scope) continue;
     const std::uint8_t band = splits ? Learner::band_of(series[cell.series].pace) : 0;
-    if (judges[band].is_final(entry.polls - cell.at_change)) {
+    const bool waits = orders() && cell.revision == 0 && !in_turn(bucket.start, cell.series, cell.scope);
+    if (!waits && judges[band].is_final(entry.polls - cell.at_change)) {
       settle(bucket, entry, at, How::decided);
     } else {
       oldest = std::min(oldest, cell.at_change);

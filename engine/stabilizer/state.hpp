@@ -112,6 +112,7 @@ struct Engine::State {
   std::vector<CellRef> forced;
   std::vector<Bucket*> moved_panels;
   std::vector<std::uint32_t> order_space;
+  std::size_t clear_buckets = 0;  // in_order: so many of the oldest are contiguous, and all in them is final
 
   // Series whose zeros and totals have to be looked at.
   std::vector<SeriesId> marked;
@@ -131,6 +132,7 @@ struct Engine::State {
   [[nodiscard]] bool counts() const { return options.output == Output::counter; }
   [[nodiscard]] bool zeroes() const { return options.absent == Absent::zero; }
   [[nodiscard]] bool holds() const { return options.corrections == Corrections::hold; }
+  [[nodiscard]] bool orders() const { return options.in_order && !counts(); }
   /// Whether anything depends on `last_valued` and `last_scope`.
   [[nodiscard]] bool keeps_last() const { return counts() || zeroes(); }
   [[nodiscard]] Bucket* find_bucket(Time start) const;
@@ -169,6 +171,11 @@ struct Engine::State {
   void restart_conflicts();
   void look_at_ends();
   void decide(const Lane& lane);
+  void decide_in_order(const std::vector<Lane>& lanes);
+  void decide_entry(Bucket& bucket, Entry& entry);
+  void note_clear();
+  /// in_order: nothing of the series can still be emitted below the bucket, as far as `scope` has told.
+  [[nodiscard]] bool in_turn(Time bucket, SeriesId id, ScopeId scope) const;
   void decide_cells(Bucket& bucket, Entry& entry);
 
   // engine_learn.cpp

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
+#include <set>
+#include <string>
 #include <tuple>
 
 #include "tests/engine/laws.hpp"
@@ -90,6 +93,35 @@ TYPED_TEST(Laws, No4RevisionsRiseAndValuesDiffer) {
                   : sample.revision == at->second.revision + 1 && sample.value != at->second.value;
         if (!fine) return describe(sample) + " after " + describe(at->second);
         at->second = sample;
+      }
+      return "";
+    });
+  }));
+}
+
+TYPED_TEST(Laws, InOrderNothingSettlesBehindWhatSettledOfItsSeries) {
+  const Mix mix{.adjust = [](engine::EngineOptions& options) {
+    options.in_order = true;
+    options.output = engine::Output::gauge;
+  }};
+  EXPECT_TRUE(holds_for_histories("in order", mix, [](const History& history) {
+    TypeParam engine{history.options, history.live_from};
+    std::map<std::string, Time> newest;
+    std::set<std::string> scopes;
+    return watch(engine, history, [&](const Observed& seen) -> std::string {
+      for (const auto& part : seen.step.parts) scopes.insert(part.scope);
+      for (const auto& sample : seen.out.samples) {
+        // What is forced, and a row that comes after its bucket was final, waits for nothing.
+        if (sample.revision != 1 || sample.reason != engine::Reason::settled) continue;
+        for (const auto& [key, cell] : seen.after) {
+          const bool is_earlier = key.second == sample.series && key.first < sample.bucket;
+          if (is_earlier && cell.revision == 0) return "left before " + describe(cell);
+        }
+        // A row that another scope has yet to report is known to none.
+        const auto [at, first] = newest.try_emplace(sample.series, sample.bucket);
+        if (!first && scopes.size() == 1 && sample.bucket < at->second)
+          return "too late: " + describe(sample);
+        at->second = std::max(at->second, sample.bucket);
       }
       return "";
     });

@@ -102,6 +102,26 @@ TEST(JobPolicy, TakesTheWeakestOfSeveralSinks) {
   EXPECT_EQ(parse(R"(,"sinks":["larger","tsdb"],"values":"growing")")->engine.corrections, Corrections::hold);
 }
 
+TEST(JobPolicy, AsksForSeriesInOrderWhereASinkTakesNothingThatIsAsLateAsWatch) {
+  EXPECT_FALSE(parse(R"(,"sink":"tsdb")")->engine.in_order);
+  EXPECT_TRUE(parse(R"(,"sink":"ordered")")->engine.in_order);
+  EXPECT_TRUE(parse(R"(,"sinks":["log","ordered"])")->engine.in_order);
+  EXPECT_FALSE(parse(R"(,"sink":"ordered","output":"counter")")->engine.in_order);  // totals always are
+  EXPECT_FALSE(parse(R"(,"sink":"patient","watch":"30m")")->engine.in_order);
+  EXPECT_TRUE(parse(R"(,"sink":"patient","watch":"31m")")->engine.in_order);
+}
+
+TEST(JobPolicy, KeepsTheOrderInTheRecordAndInWhatMakesTwoJobsShareAStream) {
+  const auto plain = parse(R"(,"sink":"tsdb")");
+  const auto ordered = parse(R"(,"sink":"ordered")");
+  ASSERT_TRUE(plain && ordered);
+  EXPECT_NE(stream_identity(*plain), stream_identity(*ordered));
+  const auto read = parse_job_record(job_record_json(*ordered));
+  ASSERT_TRUE(read);
+  EXPECT_TRUE(read->engine.in_order);
+  EXPECT_EQ(stream_identity(*read), stream_identity(*ordered));
+}
+
 TEST(JobPolicy, SaysWhyARepushIsRefusedAndWhatWouldDo) {
   EXPECT_THAT(
       parse(R"(,"sink":"larger","corrections":"repush")").refusal().detail,

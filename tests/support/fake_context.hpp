@@ -23,6 +23,11 @@ class FakeContext : public runner::JobContext {
   [[nodiscard]] SinkFacts sink(const std::string& name) const override {
     if (name == "tsdb") return {.exists = true, .why_not = "it keeps both values"};
     if (name == "larger") return {.exists = true, .keeps_larger = true, .why_not = "it keeps the larger"};
+    if (name == "ordered") return {.exists = true, .why_not = "", .out_of_order_window = engine::Duration{}};
+    if (name == "patient") {
+      return {
+          .exists = true, .why_not = "", .out_of_order_window = engine::Duration{std::chrono::minutes{30}}};
+    }
     const bool known = name == "builtin" || name == "log" || name == "here";
     return {.exists = known, .overwrites = known, .why_not = ""};
   }

@@ -43,8 +43,9 @@ void describe_options(std::ostream& out, const engine::EngineOptions& o) {
       << engine::format_duration(o.absent_for)
       << (o.output == engine::Output::counter ? " counter" : " gauge")
       << kCorrections[static_cast<std::size_t>(o.corrections)] << (o.rising_only ? " rising only" : "")
-      << " liveness=" << static_cast<int>(o.liveness) << " series_max=" << o.series_max
-      << " open_cells_max=" << o.open_cells_max << " idle=" << engine::format_duration(o.series_idle) << '\n';
+      << (o.in_order ? " in order" : "") << " liveness=" << static_cast<int>(o.liveness)
+      << " series_max=" << o.series_max << " open_cells_max=" << o.open_cells_max
+      << " idle=" << engine::format_duration(o.series_idle) << '\n';
 }
 
 /// First without runs of steps, then without runs of rows of one part.

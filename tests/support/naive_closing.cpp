@@ -19,6 +19,11 @@ const NaiveEngine::Entry* NaiveEngine::entry(Time bucket, const std::string& sco
   return found == entries_.end() ? nullptr : &found->second;
 }
 
+const NaiveEngine::Cell* NaiveEngine::cell(Time bucket, const SeriesKey& key) const {
+  const auto found = cells_.find({bucket, key});
+  return found == cells_.end() ? nullptr : &found->second;
+}
+
 bool NaiveEngine::covered_at(Time bucket, const std::string& scope, Duration age) const {
   const Entry* const of = entry(bucket, scope);
   return of != nullptr && of->covered && *of->covered - end_of(bucket) > age;

@@ -164,6 +164,7 @@ class NaiveEngine {
   void vanish(const engine::ScopeAnswer& part, const Rows& rows);
   void change(Time bucket, const SeriesKey& key, Cell& cell, const Value& value);
   void take_evidence(const engine::ScopeAnswer& part, Time now, std::set<EntryKey>& covered);
+  [[nodiscard]] bool in_turn(Time bucket, const SeriesKey& key, const std::string& scope) const;
   void decide(const std::set<EntryKey>& covered, const std::map<EntryKey, Entry>& before);
 
   // naive_learner.cpp

@@ -177,6 +177,17 @@ void NaiveEngine::take_evidence(const engine::ScopeAnswer& part, Time now, std::
   scope.pending.reset();
 }
 
+// In order, as far as the scope has told: nothing of the series can still go out below the bucket.
+bool NaiveEngine::in_turn(Time bucket, const SeriesKey& key, const std::string& scope) const {
+  if (!options_.in_order || counter()) return true;
+  for (Time below = live_from_; below < bucket; below += options_.granularity) {
+    const Cell* const held = cell(below, key);
+    const Entry* const of = entry(below, scope);
+    if (held != nullptr ? held->revision == 0 : of == nullptr || !of->final) return false;
+  }
+  return true;
+}
+
 // Rule 9.
 void NaiveEngine::decide(const std::set<EntryKey>& covered, const std::map<EntryKey, Entry>& before) {
   for (const EntryKey& entry_key : covered) {
@@ -188,6 +199,7 @@ void NaiveEngine::decide(const std::set<EntryKey>& covered, const std::map<Entry
     if (learned() != nullptr && entry.moving == moving_before) continue;
     for (auto& [key, cell] : cells_) {
       if (key.first != bucket || cell.scope != scope || cell.quiet) continue;
+      if (cell.revision == 0 && !in_turn(bucket, key.second, scope)) continue;
       if (engine::decide_final(options_.finality, {entry.polls - cell.at_change, entry.moving},
                                demand(bucket, key.second))) {
         become_quiet(bucket, key.second, cell);

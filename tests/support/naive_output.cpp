@@ -124,6 +124,7 @@ void NaiveEngine::make_zeros(std::optional<Time> sealed_to) {
       if (cells_.contains({bucket, key})) continue;
       const auto latest = latest_value(key, bucket, sealed_to.has_value());
       if (!latest || latest->second != scope || latest->first < bucket - options_.absent_for) continue;
+      if (!sealed_to && !in_turn(bucket, key, scope)) continue;
       Cell& cell = cells_[{bucket, key}];
       cell.scope = scope;
       cell.value = Value::count(0);
