@@ -95,14 +95,14 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   out.live_from = status->live_from;
   out.unpropagated = status->stats.unpropagated;
   read_finality_status(job, *status, out);
-  const engine::EngineOptions& engine = job.spec.engine;
+  const engine::EngineOptions& asked = job.spec.engine;
   for (const std::string& name : job.spec.sinks) {
     const auto window = sink(name).out_of_order_window;
-    const bool needs_order = window && *window < engine.watch && engine.output == engine::Output::gauge;
-    if (needs_order && !engine.in_order) {
+    const bool needs_order = window && *window < asked.watch && asked.output == engine::Output::gauge;
+    if (needs_order && !asked.in_order) {
       out.warnings.push_back("sink " + name + " takes nothing over " + engine::format_duration(*window) +
                              " behind its newest sample, and the job was made for sinks that do: rows that "
-                             "settle out of order are lost; post it again with ?replace=true");
+                             "settle out of order are lost; delete it and post it again");
     }
   }
   const GapCounts gaps = backfills.gap_counts(job);

@@ -186,8 +186,9 @@ void Engine::State::decide_cells(Bucket& bucket, Entry& entry) {
     const Cell& cell = bucket.cells[at];
     if (cell.has(Cell::kQuiet) || cell.scope != entry.scope) continue;
     const std::uint8_t band = splits ? Learner::band_of(series[cell.series].pace) : 0;
-    const bool waits = orders() && cell.revision == 0 && !in_turn(bucket.start, cell.series, cell.scope);
-    if (!waits && judges[band].is_final(entry.polls - cell.at_change)) {
+    const bool is_final = judges[band].is_final(entry.polls - cell.at_change);
+    const bool waits = is_final && orders() && cell.revision == 0;
+    if (is_final && (!waits || in_turn(bucket.start, cell.series, cell.scope))) {
       settle(bucket, entry, at, How::decided);
     } else {
       oldest = std::min(oldest, cell.at_change);
