@@ -280,6 +280,9 @@ void Witness::take_block(const runner::ReadTransaction& view, runner::Lane lane,
         check_nothing_new(stream->second, source_series, sample);
       }
       stream->second.emitted[{source_series, sample.bucket}] = sample.value;
+      if (lane == runner::Lane::live) {
+        stream->second.emitted_live[{source_series, sample.bucket}] = sample.value;
+      }
     }
     for (std::size_t server = 0; server < servers_.size(); ++server) {
       const std::string& name = servers_[server]->spec().name;

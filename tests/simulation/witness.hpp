@@ -57,7 +57,8 @@ struct StreamFacts {
   std::set<std::pair<std::string, engine::Time>> ended;
   /// (scope, bucket): it was answered for at the age of `watch`, however far the source had told.
   std::set<std::pair<std::string, engine::Time>> closed;
-  std::map<std::pair<std::string, engine::Time>, engine::Value> emitted;  // newest, of any job
+  std::map<std::pair<std::string, engine::Time>, engine::Value> emitted;       // newest, of any job
+  std::map<std::pair<std::string, engine::Time>, engine::Value> emitted_live;  // by the live lane
   std::optional<engine::Time> first_tick;
   engine::Time newest_tick;
   engine::Time live_from;  // as of the newest published tick
@@ -184,8 +185,9 @@ class Witness {
   /// What a bucket adds to a total.
   [[nodiscard]] Amount amount_of(const runner::Job& job, const StreamFacts& stream, const SeriesSpec& series,
                                  engine::Time bucket) const;
-  [[nodiscard]] bool in_gap(const std::string& stream_id, const std::string& scope,
-                            engine::Time bucket) const;
+  enum class Gaps : std::uint8_t { all, of_stream };  // without those of one job only
+  [[nodiscard]] bool in_gap(const std::string& stream_id, const std::string& scope, engine::Time bucket,
+                            Gaps which = Gaps::all) const;
 
   const Scenario& scenario_;
   const WorldTime& world_;

@@ -26,12 +26,13 @@ bool is_open(const runner::GapEntry& entry) {
 
 }  // namespace
 
-bool Witness::in_gap(const std::string& stream_id, const std::string& scope, Time bucket) const {
+bool Witness::in_gap(const std::string& stream_id, const std::string& scope, Time bucket, Gaps which) const {
   const auto found = gaps_.find(stream_id);
   return found != gaps_.end() &&
          std::any_of(found->second.begin(), found->second.end(), [&](const runner::GapEntry& entry) {
            const bool of_scope = entry.gap.scope.empty() || entry.gap.scope == scope;
-           return of_scope && entry.gap.range.contains(bucket);
+           const bool counts = which == Gaps::all || entry.job_id.empty();
+           return of_scope && counts && entry.gap.range.contains(bucket);
          });
 }
 
@@ -277,9 +278,10 @@ void Witness::check_accounts(const runner::Job& job, const StreamFacts& stream, 
     auto cell = stream.observed.lower_bound({series.text, Time::min()});
     for (; cell != stream.observed.end() && cell->first.first == series.text; ++cell) {
       const Time bucket = cell->first.second;
-      const auto emitted = stream.emitted.find(cell->first);
-      if (bucket >= stream.live_from || emitted == stream.emitted.end()) continue;
-      if (in_gap(job.stream_id, series.scope, bucket)) continue;
+      // What one job missed while others kept the stream going, the stream's account still has.
+      const auto emitted = stream.emitted_live.find(cell->first);
+      if (bucket >= stream.live_from || emitted == stream.emitted_live.end()) continue;
+      if (in_gap(job.stream_id, series.scope, bucket, Gaps::of_stream)) continue;
       const double by = cell->second.value_or(Value::count(0)).as_double() - emitted->second.as_double();
       left += by;
       if (by != 0 && cells.size() < 200) cells += "; " + series.text + " at " + format_time(bucket);
