@@ -1,7 +1,8 @@
 // What a poll brought goes through the engine, in the pool.
 #include <algorithm>
-#include <iterator>
+#include <map>
 #include <stdexcept>
+#include <utility>
 
 #include "runner/keys.hpp"
 #include "runner/ledger.hpp"
@@ -10,6 +11,37 @@
 #include "runner/stream_views.hpp"
 
 namespace settle::runner {
+
+namespace {
+
+/// What came of the buckets before `end`, for those who got nothing of them: the newest value of each cell,
+/// which takes the place of none.
+std::vector<Sample> newest_before(Time end, const std::vector<Sample>& samples, const engine::Engine& engine,
+                                  Time now) {
+  const Time reached = std::min(now, engine.frontier().value_or(now));
+  std::map<std::pair<Time, engine::SeriesNumber>, std::size_t> places;
+  std::vector<Sample> out;
+  for (const Sample& sample : samples) {
+    if (sample.bucket >= end) {
+      continue;
+    }
+    const auto [place, is_new] = places.try_emplace({sample.bucket, sample.series}, out.size());
+    if (is_new) {
+      out.push_back(sample);
+    } else {
+      out[place->second] = sample;
+    }
+    Sample& newest = out[place->second];
+    newest.replaced.reset();
+    if (newest.reason == engine::Reason::correction) {
+      const bool ended = newest.bucket + engine.options().granularity <= reached;
+      newest.reason = ended ? engine::Reason::settled : engine::Reason::ttl;
+    }
+  }
+  return out;
+}
+
+}  // namespace
 
 /// For outputs that are new here, and for all of them after a restart while there is still something to leave
 /// out. Whoever has the turn.
@@ -77,9 +109,7 @@ Pending StreamRunner::Impl::digest(const Polled& polled, std::set<std::string> c
     out.emitted = emitted_cells(engine, now);
     out.served_from = engine.live_from();
     // What this very tick gave up or sealed has no cell any more.
-    std::vector<Sample> sealed;
-    std::copy_if(out.samples.begin(), out.samples.end(), std::back_inserter(sealed),
-                 [&out](const Sample& sample) { return sample.bucket < out.served_from; });
+    const std::vector<Sample> sealed = newest_before(out.served_from, out.samples, engine, now);
     std::vector<Sample>& newest = out.emitted.samples;
     newest.insert(newest.begin(), sealed.begin(), sealed.end());
     if (served.empty()) {
