@@ -100,6 +100,8 @@ Pending StreamRunner::Impl::digest(const Polled& polled, std::set<std::string> c
   out.samples = engine.ingest(fetched.answer, now);
   const std::vector<Sample> closed = engine.expire(now);
   out.samples.insert(out.samples.end(), closed.begin(), closed.end());
+  std::stable_sort(out.samples.begin(), out.samples.end(),
+                   [](const Sample& left, const Sample& right) { return left.bucket < right.bucket; });
   give_up_left_out(scopes, from, now, out);
   if (polled.again && !polled.again_answer.scopes.empty()) {
     engine.recheck(polled.again_answer, now);
