@@ -24,6 +24,16 @@ constexpr std::size_t kJobsListed = 1'000'000;
 // Clocks are slewed and stepped by less all the time.
 constexpr std::chrono::seconds kBehindShown{10};
 
+void warn_of_clock(Time now, engine::Duration behind, JobStatus& out) {
+  if (behind < kBehindShown) {
+    return;
+  }
+  out.warnings.push_back("source time stands still at " + engine::format_time(now) +
+                         ", and nothing is polled: the clock was ahead and is now " +
+                         engine::format_duration(std::chrono::floor<std::chrono::seconds>(behind)) +
+                         " behind what it had reached; polling goes on when it has caught up");
+}
+
 }  // namespace
 
 asio::awaitable<Outcome<Added>> Runner::Impl::add_job(std::string tenant, std::string json, bool replace) {
@@ -114,12 +124,7 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   const auto samples = status->samples_by_job.find(job.id);
   out.samples = samples == status->samples_by_job.end() ? 0 : samples->second;
   const Time now = clocks.source_now();
-  if (const engine::Duration behind = clocks.behind(); behind >= kBehindShown) {
-    out.warnings.push_back("source time stands still at " + engine::format_time(now) +
-                           ", and nothing is polled: the clock was ahead and is now " +
-                           engine::format_duration(std::chrono::floor<std::chrono::seconds>(behind)) +
-                           " behind what it had reached; polling goes on when it has caught up");
-  }
+  warn_of_clock(now, clocks.behind(), out);
   read_scopes(job, *status, now, out);
   if (status->final_bucket) {
     out.lag = now - (status->final_bucket->bucket + job.spec.engine.granularity);

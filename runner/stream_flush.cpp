@@ -88,7 +88,7 @@ void StreamRunner::Impl::mark_ends(Flushed& out, const Job& job, const Parting& 
   for (const std::string& sink : block.sinks) {
     out.built.rows_by_sink[sink] += block.samples.size();
   }
-  append_to_ledger(out.built.batch, std::move(block));
+  append_to_ledger(out.built.batch, block);
 }
 
 Flushed StreamRunner::Impl::make_parting(const Job& job, const Parting& with, bool alone,

@@ -65,10 +65,9 @@ TEST(PrometheusMatrix, CountsNanAsNoRow) {
 }
 
 TEST(PrometheusMatrix, TakesNotesAboutTheExpressionForNoFailure) {
+  const char* const info = R"("warnings": ["PromQL info: metric might not be a counter: \"x\""])";
   for (const auto* field : {R"("warnings": [])", R"("warnings": null)", R"("isPartial": false)",
-                            R"("infos": ["something to know"])",
-                            R"("warnings": ["PromQL info: metric might not be a counter, name does not )"
-                            R"(end in _total/_sum/_count/_bucket: \"x\""])"}) {
+                            R"("infos": ["something to know"])", info}) {
     const std::string body = std::string("{\"status\": \"success\", ") + field +
                              R"(, "data": {"resultType": "matrix", "result": []}})";
     EXPECT_FALSE(decode_matrix(body, question()).failed) << body;
