@@ -5,8 +5,8 @@
 namespace settle::engine {
 
 namespace {
-constexpr std::array kReasons{Reason::settled, Reason::ttl, Reason::correction, Reason::flush,
-                              Reason::backfill, Reason::stale};
+constexpr std::array kReasons{Reason::settled, Reason::ttl,      Reason::correction,
+                              Reason::flush,   Reason::backfill, Reason::stale};
 }
 
 std::string_view reason_text(Reason reason) {
