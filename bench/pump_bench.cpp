@@ -92,7 +92,7 @@ bool fill(runner::Store& store, int series, int ticks) {
       sample.revision = 1;
       block.samples.push_back(sample);
     }
-    runner::append_to_ledger(batch, std::move(block));
+    runner::append_to_ledger(batch, block);
     if (!store.commit_now(std::move(batch))) return false;
   }
   return true;

@@ -145,7 +145,7 @@ Built StreamRunner::Impl::build(const Stream& of) const {
       for (const std::string& sink : markers->sinks) {
         built.rows_by_sink[sink] += markers->samples.size();
       }
-      append_to_ledger(built.batch, *std::move(markers));
+      append_to_ledger(built.batch, *markers);
     }
     append(built, *job, comes ? pending->emitted : EmittedCells{pending->samples, {}});
     if (comes) {

@@ -68,7 +68,7 @@ struct PumpProcess {
       batch.put(Table::series, series_key("default", "stream", sample.series), point.series);
       block.samples.push_back(sample);
     }
-    append_to_ledger(batch, std::move(block));
+    append_to_ledger(batch, block);
     ASSERT_TRUE(store->commit_now(std::move(batch)));
     pump->wake(points.size());
   }

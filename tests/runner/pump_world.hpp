@@ -273,7 +273,7 @@ inline void emit(Process& process, std::vector<engine::Sample> samples,
   block.policy = "consecutive:3";
   block.sinks = std::move(sinks);
   block.samples = std::move(samples);
-  runner::append_to_ledger(batch, std::move(block), lane);
+  runner::append_to_ledger(batch, block, lane);
   const auto committed = process.store->commit_now(std::move(batch));
   ASSERT_TRUE(committed) << committed.error().detail;
   if (process.pump && mine) process.pump->wake(rows, lane);
