@@ -39,6 +39,7 @@ net::ServerResponse report_response(const std::string& job_id, const runner::Ver
   out.begin_object().member("job_id", job_id);
   out.member("from", report.timestamps.from).member("to", report.timestamps.to);
   out.member("compared", report.compared).member("waiting", report.waiting);
+  out.member("refused", report.refused);
   out.member("missing", report.missing).member("different", report.different).member("extra", report.extra);
   out.key("mismatches").begin_array();
   for (const Mismatch& mismatch : report.mismatches) write_mismatch(out, mismatch);

@@ -91,6 +91,7 @@ struct VerifyReport {
   engine::TimeRange timestamps;  // that were compared
   std::uint64_t compared = 0;    // (sink, series, timestamp)
   std::uint64_t waiting = 0;     // emitted, not yet acknowledged: not compared
+  std::uint64_t refused = 0;     // emitted, and the sink refused it: in the dead letters
   std::uint64_t missing = 0;
   std::uint64_t different = 0;
   std::uint64_t extra = 0;           // samples of the job's output series that Settle never sent

@@ -65,7 +65,8 @@ class BackfillLane {
     /// "" or why nothing may be emitted for the job now: the store, or a sink's queue.
     std::function<std::string(const Job&)> why_wait;
     std::function<bool()> live_is_busy;  // live ticks wait for their turn
-    std::function<sinks::Capabilities(const std::string& sink)> sink;
+    /// None: no such sink is configured.
+    std::function<std::optional<sinks::Capabilities>(const std::string& sink)> sink;
     std::function<void(const std::string& sink, std::uint64_t rows)> committed;
     std::function<void(const std::string& sink)> over;  // a backfill to it is
     /// Counter output: StreamRunner::carry() of the stream.

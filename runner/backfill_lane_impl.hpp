@@ -139,6 +139,8 @@ struct BackfillLane::Impl {
   [[nodiscard]] std::shared_ptr<SentIndex> sent_of(const Job& job);
   void fail(Wait& wait, const std::string& id, std::string why);
   [[nodiscard]] std::vector<const Job*> jobs_of(const Stream& stream) const;
+  /// Rows before it are refused by the sink; none: it takes rows of any age.
+  [[nodiscard]] std::optional<engine::Time> oldest_taken(const std::string& sink) const;
   [[nodiscard]] std::optional<engine::Time> served_from(const Job& job) const;
   /// Commits, also when other jobs of the stream change meanwhile. False: nothing was committed, for the
   /// reason in `why`: a job of `job_ids` is gone, or the store did not take it.
@@ -181,6 +183,7 @@ struct BackfillLane::Impl {
   boost::asio::awaitable<void> fill_gap(GapStream stream, std::string key);
   [[nodiscard]] std::vector<FillTarget> targets_of(const GapEntry& entry, const Stream& stream,
                                                    engine::TimeRange chunk);
+  [[nodiscard]] std::string leave_out_late(std::vector<FillTarget>& targets) const;
   [[nodiscard]] engine::TimeRange gap_chunk(GapItem& item, const Stream& stream) const;
   boost::asio::awaitable<void> note_attempt(GapStream stream, std::string key, GapEntry entry, ChunkWork work,
                                             Unanswered why, bool shorter);

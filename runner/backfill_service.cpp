@@ -18,8 +18,6 @@ using engine::Time;
 
 namespace {
 
-// What a sink that takes nothing out of order has to take in any case: a server's clock and ours differ.
-constexpr Duration kBehindMax = std::chrono::hours{1};
 constexpr double kEtaSecondsMax = 100.0 * 365 * 86'400;
 
 Refusal no_job(const std::string& id) {
@@ -72,19 +70,41 @@ std::optional<Refusal> BackfillLane::Impl::refuse(const Job& job, const Backfill
                              " on; expected an earlier start",
                    .job_id = {}};
   }
-  const Time now = parts.clocks.source_now();
   for (const std::string& name : job.spec.sinks) {
-    const auto window = parts.sink(name).out_of_order_window;
-    if (window && request.range.from < now - std::max(*window, kBehindMax)) {
+    const auto can = parts.sink(name);
+    if (!can) {
+      return Refusal{.kind = Refusal::Kind::unavailable,
+                     .field = {},
+                     .detail = "nothing was changed: sink " + name +
+                               " is not configured, and what it takes is not known: configure it again, or "
+                               "post the job without it",
+                     .job_id = {}};
+    }
+    const auto oldest = oldest_taken(name);
+    if (oldest && request.range.from < *oldest) {
       return Refusal{.kind = Refusal::Kind::invalid,
                      .field = "start",
                      .detail = "sink " + name + " refuses samples that are more than " +
-                               engine::format_duration(std::max(*window, kBehindMax)) +
-                               " behind its newest; expected a later start, or a job with another sink",
+                               engine::format_duration(*can->out_of_order_window) +
+                               " behind its newest, and the live lane goes first: " +
+                               (can->out_of_order_window == Duration{}
+                                    ? "it takes no backfill"
+                                    : "it takes nothing before " + engine::format_time(*oldest)) +
+                               "; raise the server's out-of-order window and the sink's "
+                               "out_of_order_window, or post a job with another sink",
                      .job_id = {}};
     }
   }
   return std::nullopt;
+}
+
+/// The live lane has sent, or sends before anything else, what is as new as now.
+std::optional<Time> BackfillLane::Impl::oldest_taken(const std::string& sink) const {
+  const auto can = parts.sink(sink);
+  if (!can || !can->out_of_order_window) {
+    return std::nullopt;
+  }
+  return parts.clocks.source_now() - *can->out_of_order_window;
 }
 
 BackfillRecord BackfillLane::Impl::draft(const Job& job, const BackfillRequest& request, Time live_from) {

@@ -1,6 +1,8 @@
 // The backfill lane at work on gaps: oldest buckets first, the answered part is closed, the rest stays.
 #include <algorithm>
 #include <bit>
+#include <set>
+#include <string>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -109,6 +111,30 @@ std::vector<FillTarget> BackfillLane::Impl::targets_of(const GapEntry& entry, co
   return targets;
 }
 
+/// What a sink would refuse as too old is not sent to it: takes such sinks, and targets with no other, away.
+/// The answer: their names, "" when there is none.
+std::string BackfillLane::Impl::leave_out_late(std::vector<FillTarget>& targets) const {
+  std::set<std::string> late;
+  for (FillTarget& target : targets) {
+    std::erase_if(target.spec.sinks, [&](const std::string& name) {
+      const auto oldest = oldest_taken(name);
+      // gap_chunk() cut it there, a moment ago.
+      const bool is_late =
+          oldest && target.range.to <= engine::ceil_to(*oldest, target.spec.engine.granularity);
+      if (is_late) {
+        late.insert(name);
+      }
+      return is_late;
+    });
+  }
+  std::erase_if(targets, [](const FillTarget& target) { return target.spec.sinks.empty(); });
+  std::string names;
+  for (const std::string& name : late) {
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  return names;
+}
+
 TimeRange BackfillLane::Impl::gap_chunk(GapItem& item, const Stream& stream) const {
   const StreamStatus* status = parts.stream_status(stream.tenant, stream.id);
   const engine::Duration length =
@@ -117,7 +143,17 @@ TimeRange BackfillLane::Impl::gap_chunk(GapItem& item, const Stream& stream) con
                             .samples_per_bucket = status == nullptr ? 1 : static_cast<double>(status->series),
                             .samples_wanted = options.samples_per_chunk,
                             .longest = item.longest.length});
-  return engine::next_chunk(Ranges{item.entry.gap.range}, length, stream.engine.granularity);
+  TimeRange range = engine::next_chunk(Ranges{item.entry.gap.range}, length, stream.engine.granularity);
+  for (const Job* job : jobs_of(stream)) {
+    for (const std::string& name : job->spec.sinks) {
+      const auto oldest = oldest_taken(name);
+      const Time cut = oldest ? engine::ceil_to(*oldest, stream.engine.granularity) : range.to;
+      if (range.from < cut) {
+        range.to = std::min(range.to, cut);  // what is too old for the sink is a chunk of its own
+      }
+    }
+  }
+  return range;
 }
 
 asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key) {
@@ -150,11 +186,15 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
   if (stream->job_ids.empty()) {
     co_return;  // its last job went meanwhile: whoever comes back finds the gap
   }
+  const bool counts = stream->engine.output == engine::Output::counter;  // its totals go out live
+  const std::string late = counts ? std::string{} : leave_out_late(asked.work.targets);
   if (asked.work.targets.empty()) {
     ChunkDone nothing;
     GapEntry closed = cut_off(entry, range);
     closed.state = GapState::impossible;
-    closed.reason = "no job that is here now was served then";
+    closed.reason = late.empty() ? "no job that is here now was served then"
+                                 : "older than what is taken by sink " + late +
+                                       ", whose out_of_order_window is too short for it";
     co_await close_part(of, key, std::move(entry), std::move(nothing), std::move(closed));
     co_return;
   }
@@ -172,6 +212,9 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
   if (missing.empty()) {
     GapEntry closed = cut_off(entry, range);
     closed.state = GapState::filled;
+    if (!late.empty()) {
+      closed.reason = "filled, but not in sink " + late + ": older than what it takes";
+    }
     co_await close_part(of, key, std::move(entry), std::move(done), std::move(closed));
     co_return;
   }

@@ -83,6 +83,26 @@ void Pump::Impl::bury(PumpLane& lane, const OutboxBatch& batch, const OutboxRow&
   lane.letters.push_back(std::move(letter));
 }
 
+/// The sink says that a batch has rows it takes no more: all that it knows to be such go, in one step. False:
+/// it knows of none.
+bool Pump::Impl::bury_behind(PumpLane& lane, const OutboxBatch& batch, std::vector<Segment>& segments,
+                             const std::string& reason) {
+  bool found = false;
+  for (Segment& segment : segments) {
+    std::vector<OutboxRow> kept;
+    for (OutboxRow& row : segment.rows) {
+      if (sink.is_behind(row.row)) {
+        bury(lane, batch, row, reason);
+        found = true;
+      } else {
+        kept.push_back(std::move(row));
+      }
+    }
+    segment.rows = std::move(kept);
+  }
+  return found;
+}
+
 /// What can be sent; the rest goes to the dead letters, but for stale markers that the sink does not take.
 std::vector<OutboxRow> Pump::Impl::sort_out(PumpLane& lane, OutboxBatch& batch) {
   const engine::Time now = clocks.wall_now();
@@ -191,7 +211,7 @@ asio::awaitable<void> Pump::Impl::after_push(PumpLane& lane, const OutboxBatch& 
       segments.pop_back();
       break;
     case NextStep::split:
-      halve_last(segments);
+      if (!outcome.too_old || !bury_behind(lane, batch, segments, outcome.detail)) halve_last(segments);
       break;
     case NextStep::bury:
       bury(lane, batch, segment.rows.front(), std::move(outcome.detail));

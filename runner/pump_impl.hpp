@@ -88,6 +88,8 @@ struct Pump::Impl {
   boost::asio::awaitable<void> acknowledge(PumpLane& lane, const OutboxBatch& batch);
   [[nodiscard]] std::vector<OutboxRow> sort_out(PumpLane& lane, OutboxBatch& batch);
   void bury(PumpLane& lane, const OutboxBatch& batch, const OutboxRow& row, std::string reason);
+  bool bury_behind(PumpLane& lane, const OutboxBatch& batch, std::vector<Segment>& segments,
+                   const std::string& reason);
   void count(const PumpLane& lane, std::string_view outcome, std::uint64_t rows);
 
   Store& store;

@@ -86,16 +86,15 @@ BackfillLane::Parts Runner::Impl::backfill_parts() {
       },
       .why_wait = [this](const Job& job) { return why_no_backfill(job); },
       .live_is_busy = [this] { return scheduler.ticking() >= options.fetches_max; },
-      .sink =
-          [this](const std::string& name) {
-            const auto found = sinks.find(name);
-            if (found == sinks.end()) {
-              return sinks::Capabilities{};
-            }
-            const PumpStatus status = found->second.pump->status();
-            return status.health && status.health->reachable ? status.health->capabilities
-                                                             : found->second.sink->capabilities();
-          },
+      .sink = [this](const std::string& name) -> std::optional<sinks::Capabilities> {
+        const auto found = sinks.find(name);
+        if (found == sinks.end()) {
+          return std::nullopt;
+        }
+        const PumpStatus status = found->second.pump->status();
+        return status.health && status.health->reachable ? status.health->capabilities
+                                                         : found->second.sink->capabilities();
+      },
       .committed = [this](const std::string& name,
                           std::uint64_t rows) { committed(name, rows, Lane::backfill); },
       .over =

@@ -34,6 +34,7 @@ struct VerifyOrder {
 struct Verified {
   std::uint64_t compared = 0;        // (series, timestamp)
   std::uint64_t waiting = 0;         // the newest revision is not acknowledged: not compared
+  std::uint64_t refused = 0;         // the sink refused the newest revision
   std::vector<Mismatch> mismatches;  // by (series, timestamp); extra after different
 };
 

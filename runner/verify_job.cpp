@@ -82,7 +82,8 @@ asio::awaitable<engine::Result<void>> SinkVerification::read_rows() {
   co_return engine::Result<void>{};
 }
 
-/// What the sink will never take was not acknowledged, though the cursor has passed it.
+/// What the sink will never take is counted, and not compared: it was not acknowledged, though the cursor has
+/// passed it.
 asio::awaitable<engine::Result<void>> SinkVerification::leave_out_dead() {
   std::set<std::pair<Place, std::uint32_t>> dead;
   const std::string prefix = key_of(order_.tenant, order_.sink);
@@ -102,11 +103,18 @@ asio::awaitable<engine::Result<void>> SinkVerification::leave_out_dead() {
     from = letters < kLettersPerRead ? std::string{} : last + '\0';
     co_await let_others_work();
   }
-  if (!dead.empty()) {
-    std::erase_if(rows_, [&dead](const EmittedRow& row) {
-      return dead.contains({{std::string{row.series}, row.timestamp}, row.revision});
-    });
+  if (dead.empty()) co_return engine::Result<void>{};
+  const auto is_dead = [&dead](const EmittedRow& row) {
+    return dead.contains({{std::string{row.series}, row.timestamp}, row.revision});
+  };
+  std::map<Place, std::pair<std::uint32_t, bool>> newest;  // revision, and whether it is dead
+  for (const EmittedRow& row : rows_) {
+    const bool refused = is_dead(row);
+    auto& known = newest[{std::string{row.series}, row.timestamp}];
+    if (row.revision >= known.first) known = {row.revision, refused};
   }
+  for (const auto& [place, known] : newest) found_.refused += known.second ? 1 : 0;
+  std::erase_if(rows_, is_dead);
   co_return engine::Result<void>{};
 }
 
@@ -240,6 +248,7 @@ asio::awaitable<engine::Result<Verified>> SinkVerification::run() {
 void add_to(VerifyReport& report, Verified found, std::size_t limit) {
   report.compared += found.compared;
   report.waiting += found.waiting;
+  report.refused += found.refused;
   for (Mismatch& one : found.mismatches) {
     report.missing += one.kind == Kind::missing ? 1 : 0;
     report.different += one.kind == Kind::different ? 1 : 0;

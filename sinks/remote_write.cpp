@@ -26,11 +26,7 @@ net::Endpoint read_endpoint(const RemoteWriteOptions& options) {
 
 /// What Prometheus says of a sample that it will never take; 2.42 answers 500 to some of them.
 bool is_fault_of_a_row(std::string_view body) {
-  for (const std::string_view words :
-       {"out of order sample", "out of bounds", "too old sample", "duplicate sample for timestamp"}) {
-    if (body.find(words) != std::string_view::npos) return true;
-  }
-  return false;
+  return too_old(body) != TooOld::no || body.find("duplicate sample for timestamp") != std::string_view::npos;
 }
 
 }  // namespace
@@ -105,7 +101,18 @@ asio::awaitable<PushOutcome> RemoteWrite::push(std::vector<Row> rows) {
   }
   PushOutcome outcome = outcome_of(result, options_.endpoint.url, std::chrono::system_clock::now());
   if (result.status == 500 && is_fault_of_a_row(result.body)) outcome.verdict = PushVerdict::refused;
+  if (found_.server == RemoteServer::victoriametrics) co_return outcome;
+  if (outcome.verdict == PushVerdict::accepted) order_.note_taken(rows);
+  if (outcome.verdict == PushVerdict::refused) {
+    const TooOld why = too_old(result.body);
+    order_.note_refused(rows, why);
+    outcome.too_old = why != TooOld::no;
+  }
   co_return outcome;
+}
+
+bool RemoteWrite::is_behind(const Row& row) const {
+  return order_.is_behind(row);
 }
 
 std::optional<std::string> RemoteWrite::refuse(const Row& row, engine::Time now) const {

@@ -12,6 +12,7 @@
 #include "net/http_client.hpp"
 #include "sinks/export_reader.hpp"
 #include "sinks/query_reader.hpp"
+#include "sinks/row_order.hpp"
 #include "sinks/sink.hpp"
 #include "sinks/victoriametrics_wire.hpp"
 
@@ -58,6 +59,7 @@ class RemoteWrite final : public Sink {
   /// A zstd body that is answered 400 or 415 is sent again as snappy before anything is said of it; if that
   /// goes well, zstd is not tried again until the server has restarted or changed its version.
   boost::asio::awaitable<PushOutcome> push(std::vector<Row> rows) override;
+  [[nodiscard]] bool is_behind(const Row& row) const override;
   boost::asio::awaitable<engine::Result<std::vector<bool>>> holds(std::vector<Row> rows) override;
   boost::asio::awaitable<engine::Result<std::vector<StoredSample>>> stored(
       std::vector<std::string> series, engine::TimeRange timestamps) override;
@@ -89,6 +91,7 @@ class RemoteWrite final : public Sink {
   QueryReader query_;
   Found found_;
   ServerFacts facts_;  // of a VictoriaMetrics
+  RowOrder order_;
   bool zstd_refused_ = false;
 };
 

@@ -50,7 +50,10 @@ void RemoteWrite::take(Found found) {
   const bool same = found.started_at == found_.started_at && found.version == found_.version &&
                     found.server == found_.server;
   // Another process may take what the one before refused.
-  if (!same) zstd_refused_ = false;
+  if (!same) {
+    zstd_refused_ = false;
+    order_.forget();
+  }
   found_ = std::move(found);
 }
 

@@ -66,6 +66,7 @@ struct PushOutcome {
   PushVerdict verdict = PushVerdict::accepted;
   std::string detail;
   std::optional<std::chrono::milliseconds> retry_after;  // what the sink asked for
+  bool too_old = false;  // refused because of rows that are older than what it takes now
 };
 
 struct SinkHealth {
@@ -87,6 +88,8 @@ class Sink {
   [[nodiscard]] virtual std::optional<std::string> refuse(const Row& row, engine::Time now) const = 0;
   /// At most one call at a time. Rows have passed refuse(). At most one row per (series, timestamp).
   virtual boost::asio::awaitable<PushOutcome> push(std::vector<Row> rows) = 0;
+  /// After a push that was refused as too old: is that so of this row? False when it is not known.
+  [[nodiscard]] virtual bool is_behind(const Row& /*row*/) const { return false; }
   /// For each row: is exactly this value at (series, timestamp) in the sink? Only with can_read_back.
   virtual boost::asio::awaitable<engine::Result<std::vector<bool>>> holds(std::vector<Row> rows) = 0;
   /// Everything the sink has of these series (canonical texts) with a timestamp in the range, duplicates

@@ -178,12 +178,17 @@ engine::Result<Verdict> format_report(const std::string& text) {
   const auto count = [&report](const char* name) { return member_text(*report, name); };
   const auto none = [&count](const char* name) { return count(name) == "0"; };
   const bool same = none("missing") && none("different") && none("extra");
+  const bool refused = report->contains("refused") && !none("refused");  // not in older answers
   Verdict verdict;
-  verdict.good = same && !none("compared");
+  verdict.good = same && !refused && !none("compared");
   verdict.text =
       "compared " + count("compared") + " samples from " + count("from") + " to " + count("to") + "\n";
   if (!none("waiting"))
     verdict.text += count("waiting") + " are not acknowledged yet and were not compared\n";
+  if (refused) {
+    verdict.text +=
+        count("refused") + " were refused by the sinks and are not there: /api/v1/dead-letters says why\n";
+  }
   const std::string unread = joined(report->if_contains("sinks_without_read_back"));
   if (!unread.empty()) verdict.text += "not compared, since what they have cannot be read: " + unread + "\n";
   if (none("compared") && same) {

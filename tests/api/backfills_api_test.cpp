@@ -210,7 +210,7 @@ TEST_F(BackfillsApi, ComparesWithTheSinksAndShowsWhatDiffers) {
                                 .stored = {engine::Value::number(0.5)}}};
   EXPECT_EQ(
       ask("POST", path, R"({"from":"2026-06-26T11:00:00Z","to":"2026-06-26T12:00:00Z"})").body,
-      R"({"job_id":"id2","from":"2026-06-26T11:00:00Z","to":"2026-06-26T12:00:00Z","compared":10,"waiting":2,)"
+      R"({"job_id":"id2","from":"2026-06-26T11:00:00Z","to":"2026-06-26T12:00:00Z","compared":10,"waiting":2,"refused":0,)"
       R"("missing":1,"different":1,"extra":1,"mismatches":[)"
       R"({"kind":"missing","sink":"tsdb","series":"m","timestamp":"2026-06-26T11:00:00Z",)"
       R"("acknowledged":9007199254740993,"stored":[]},)"

@@ -287,7 +287,13 @@ TEST(Backfill, IsRefusedForASinkThatTakesNothingOld) {
   const auto old = world.rig.backfill(world.id, range_json(kNoon - 2h, kNoon));
   ASSERT_FALSE(old);
   EXPECT_EQ(old.refusal().kind, Refusal::Kind::invalid);
-  EXPECT_NE(old.refusal().detail.find("behind"), std::string::npos);
+  EXPECT_NE(old.refusal().detail.find("sink memory"), std::string::npos);
+  EXPECT_NE(old.refusal().detail.find("out_of_order_window"), std::string::npos);
+  // The live lane has sent rows that are newer than all of it.
+  EXPECT_FALSE(world.rig.backfill(world.id, range_json(kNoon - 50min, kNoon)));
+  world.rig.sink.out_of_order_window = 1h;
+  world.rig.pass(1min, 5s);
+  EXPECT_FALSE(world.rig.backfill(world.id, range_json(kNoon - 2h, kNoon)));
   EXPECT_TRUE(world.rig.backfill(world.id, range_json(kNoon - 50min, kNoon)));
 }
 

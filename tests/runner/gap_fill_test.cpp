@@ -24,6 +24,29 @@ TEST(Gap, FillsItselfAfterAnOutage) {
   EXPECT_EQ(world.gaps_open(), 0u);
 }
 
+TEST(Gap, IsImpossibleWhereNoSinkTakesWhatIsSoOld) {
+  bool down = false;
+  World world{[&](const fetchers::FetchRequest& request) {
+    return down ? test::unreachable("source") : settled(request);
+  }};
+  world.rig.sink.out_of_order_window = 90min;
+  world.rig.pass(12min, 5s);
+  down = true;
+  world.rig.pass(3h, 30s);
+  down = false;
+  world.rig.pass(5min, 5s);
+  const std::vector<GapStatus> gaps = world.gaps();
+  ASSERT_EQ(gaps.size(), 2u) << "what the sink still takes is filled";
+  EXPECT_EQ(gaps[0].state, GapState::impossible);
+  EXPECT_NE(gaps[0].reason.find("sink memory"), std::string::npos) << gaps[0].reason;
+  EXPECT_EQ(gaps[1].state, GapState::filled);
+  EXPECT_EQ(gaps[0].range.to, gaps[1].range.from);
+  const Points filled = emitted(world.rig, Lane::backfill);
+  ASSERT_FALSE(filled.empty());
+  EXPECT_EQ(filled.begin()->first.second, gaps[1].range.from);
+  EXPECT_EQ(world.gaps_open(), 0u);
+}
+
 TEST(Gap, FillsItselfAlsoWhenItCrashesAgainAndAgain) {
   bool down = false;
   World world{[&](const fetchers::FetchRequest& request) {

@@ -74,6 +74,7 @@ struct Fate {
   std::size_t applied = SIZE_MAX;  // of the rows, from the first
   std::optional<std::chrono::milliseconds> retry_after{};
   bool never_answers = false;
+  bool too_old = false;
 };
 
 class FakeSink final : public sinks::Sink {
@@ -89,6 +90,7 @@ class FakeSink final : public sinks::Sink {
   std::deque<Fate> fates;                                              // used up; then everything is accepted
   std::function<Fate(const std::vector<sinks::Row>&)> decide;          // instead of fates
   std::function<std::optional<std::string>(const sinks::Row&)> fault;  // what refuse() says
+  std::function<bool(const sinks::Row&)> behind;                       // what is_behind() says
   bool can_look_up = true;
   std::vector<std::vector<sinks::Row>> pushes;
   std::size_t look_ups = 0;
@@ -106,6 +108,7 @@ class FakeSink final : public sinks::Sink {
   [[nodiscard]] std::optional<std::string> refuse(const sinks::Row& row, engine::Time) const override {
     return fault ? fault(row) : std::nullopt;
   }
+  [[nodiscard]] bool is_behind(const sinks::Row& row) const override { return behind && behind(row); }
   boost::asio::awaitable<sinks::PushOutcome> push(std::vector<sinks::Row> rows) override {
     pushes.push_back(rows);
     const Fate fate = next_fate(rows);
@@ -126,6 +129,7 @@ class FakeSink final : public sinks::Sink {
     outcome.verdict = fate.verdict;
     outcome.detail = fate.verdict == sinks::PushVerdict::accepted ? "" : "scripted";
     outcome.retry_after = fate.retry_after;
+    outcome.too_old = fate.too_old;
     co_return outcome;
   }
   boost::asio::awaitable<engine::Result<std::vector<bool>>> holds(std::vector<sinks::Row> rows) override {

@@ -80,6 +80,18 @@ TEST_F(VerifyJob, DoesNotMissWhatStillWaits) {
   EXPECT_EQ(report.missing, 0u);
 }
 
+TEST_F(VerifyJob, CountsWhatTheSinkRefused) {
+  const std::size_t before = rig.sink.rows.size();
+  rig.sink.refuses = [](const sinks::Row& row) { return row.series == "requests_total{z=\"a\"}"; };
+  rig.pass(10min, 15s);
+  ASSERT_GT(rig.sink.rows.size(), before);
+  rig.sink.refuses = nullptr;
+  const VerifyReport report = verify();
+  EXPECT_EQ(report.refused, rig.sink.rows.size() - before) << "of the two series, one was refused";
+  EXPECT_EQ(report.compared, rig.sink.rows.size());
+  EXPECT_EQ(report.missing + report.different + report.extra, 0u);
+}
+
 TEST_F(VerifyJob, KnowsWhatWasSentBeforeARestart) {
   rig.stop();
   rig.start();

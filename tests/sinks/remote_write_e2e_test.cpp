@@ -166,10 +166,16 @@ TEST_F(RemoteWriteToPrometheus, TakesTheNewestSampleAgainAndRefusesASecondValueA
   const PushOutcome older = push({two[0]});
   EXPECT_EQ(older.verdict, PushVerdict::refused);
   EXPECT_THAT(older.detail, HasSubstr("out of order"));
+  EXPECT_TRUE(older.too_old);
+  EXPECT_TRUE(sink_->is_behind(two[0]));
+  EXPECT_FALSE(sink_->is_behind(two[1]));
   const Time long_ago = start_ - std::chrono::hours{48};
   const PushOutcome bounds = push({row("other", long_ago, Value::count(3))});
   EXPECT_EQ(bounds.verdict, PushVerdict::refused);
   EXPECT_THAT(bounds.detail, HasSubstr("out of bounds"));
+  EXPECT_TRUE(bounds.too_old);
+  EXPECT_TRUE(sink_->is_behind(row("third", long_ago - kMinute, Value::count(3))));
+  EXPECT_FALSE(sink_->is_behind(row("third", long_ago + kMinute, Value::count(3))));
   EXPECT_THAT(texts(stored({"m", "other"}, {long_ago, start_ + 5 * kMinute}), start_),
               ElementsAre("m 0 1", "m 60000 2"));
 }
@@ -181,6 +187,9 @@ TEST_F(RemoteWriteToPrometheus, AppliesNothingOfABodyWithOneBadRow) {
                                row("c", start_, Value::count(1))};
   EXPECT_EQ(push(mixed).verdict, PushVerdict::refused);
   EXPECT_THAT(holds(mixed), ElementsAre(false, false, false));
+  EXPECT_FALSE(sink_->is_behind(mixed[0]));
+  EXPECT_TRUE(sink_->is_behind(mixed[1])) << "the one that the others were refused for";
+  EXPECT_FALSE(sink_->is_behind(mixed[2]));
 }
 
 TEST_F(RemoteWriteToPrometheus, RefusesWhatIsTooOldForAnOutOfOrderWindow) {
@@ -193,6 +202,9 @@ TEST_F(RemoteWriteToPrometheus, RefusesWhatIsTooOldForAnOutOfOrderWindow) {
   EXPECT_EQ(push({row("m", start_ + 5 * kMinute, Value::count(2))}).verdict, PushVerdict::accepted);
   const PushOutcome older = push({row("m", start_, Value::count(3))});
   EXPECT_EQ(older.verdict, PushVerdict::refused) << older.detail;
+  EXPECT_TRUE(older.too_old);
+  EXPECT_TRUE(sink_->is_behind(row("m", start_, Value::count(3))));
+  EXPECT_FALSE(sink_->is_behind(row("m", start_ + 4 * kMinute, Value::count(3)))) << "the window takes it";
   EXPECT_THAT(texts(stored({"m"}, {start_, start_ + 20 * kMinute}), start_),
               ElementsAre("m 300000 2", "m 720000 1"));
 }

@@ -48,7 +48,10 @@ class MemorySink final : public sinks::Sink {
     health.capabilities = capabilities();
     co_return health;
   }
-  std::optional<std::string> refuse(const sinks::Row&, engine::Time) const override { return std::nullopt; }
+  std::optional<std::string> refuse(const sinks::Row& row, engine::Time) const override {
+    const bool refused = memory_.refuses && memory_.refuses(row);
+    return refused ? std::optional<std::string>{"out of order sample"} : std::nullopt;
+  }
   asio::awaitable<sinks::PushOutcome> push(std::vector<sinks::Row> rows) override {
     sinks::PushOutcome outcome;
     outcome.verdict = memory_.verdict;

@@ -30,7 +30,8 @@ struct SinkMemory {
   sinks::PushVerdict verdict = sinks::PushVerdict::accepted;
   bool can_read_back = false;
   bool takes_stale_markers = false;
-  bool drops = false;  // says accepted, and keeps nothing
+  std::function<bool(const sinks::Row&)> refuses;  // a row, for good
+  bool drops = false;                              // says accepted, and keeps nothing
   std::vector<sinks::Row> dropped;
   std::uint64_t asked = 0;       // how often it was asked what it has
   std::vector<sinks::Row> rows;  // in the order of arrival

@@ -49,6 +49,16 @@ TEST_F(Evidence, ListsGaps) {
   EXPECT_THAT(err.str(), HasSubstr("settle gaps: no job has"));
 }
 
+TEST_F(Evidence, FailsWhereTheSinksRefusedSome) {
+  add_job("p");
+  on_daemon([&](test::FakeService& service) {
+    service.report.compared = 60;
+    service.report.refused = 3;
+  });
+  EXPECT_EQ(verify_job(options_of("p"), out, err), 1);
+  EXPECT_THAT(out.str(), HasSubstr("3 were refused by the sinks and are not there: /api/v1/dead-letters"));
+}
+
 TEST_F(Evidence, SaysThatTheSinksHaveWhatTheyAcknowledged) {
   add_job("p");
   on_daemon([&](test::FakeService& service) {
