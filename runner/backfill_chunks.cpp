@@ -119,6 +119,7 @@ BackfillLane::Impl::Asked BackfillLane::Impl::ask(const Stream& stream, TimeRang
   asked.work.range = range;
   asked.work.now = now;
   asked.work.wall = parts.clocks.wall_now();
+  asked.work.ledgers_from = asked.work.wall - options.keep_ledger;
   return asked;
 }
 

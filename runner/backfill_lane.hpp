@@ -36,7 +36,8 @@ struct BackfillOptions {
   engine::Duration gap_give_up{std::chrono::hours{24 * 7}};  // source time: then a gap is impossible
   std::chrono::milliseconds backoff_min{1'000};
   std::chrono::milliseconds backoff_max{300'000};
-  std::chrono::milliseconds keep{std::chrono::hours{24 * 30}};  // what is over is forgotten after this
+  std::chrono::milliseconds keep{std::chrono::hours{24 * 30}};         // what is over is forgotten after this
+  std::chrono::milliseconds keep_ledger{std::chrono::hours{24 * 30}};  // RunnerOptions::keep_ledger
   double samples_per_chunk = 200'000;  // bounds memory, and how long a crash sets back
   std::uint32_t attempts_max = 5;      // of a chunk of which some scopes answer and others do not
   std::size_t open_max = 100;          // backfills of a job that are not over

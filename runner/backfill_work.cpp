@@ -45,6 +45,17 @@ engine::KnownPoints known_from_gap(const Store& store, const ChunkWork& work) {
   return known;
 }
 
+/// What the live lane emitted may have gone to others while a job was away: the ledgers say what it was sent.
+void leave_to_ledgers(engine::Time from, engine::KnownPoints& known) {
+  for (auto& [key, point] : known) {
+    if (key.second < from) {
+      continue;
+    }
+    point.emitted.reset();
+    point.revision = 0;
+  }
+}
+
 LedgerBlock block_of(const ChunkWork& work, const FillTarget& target) {
   LedgerBlock block;
   block.tenant = work.tenant;
@@ -210,11 +221,13 @@ engine::Result<ChunkDone> work_chunk(const Store& store, const engine::Answer& a
   ChunkDone out;
   engine::ClosedHistory history = engine::close_history(work.options, answer, work.range, work.now);
   out.points = history.points.size();
-  const engine::KnownPoints from_gap = known_from_gap(store, work);
+  engine::KnownPoints from_gap = known_from_gap(store, work);
   std::vector<Share> shares;
   const bool counts = work.options.output == engine::Output::counter;
   if (counts) {
     add_amounts(history, from_gap, work, out);
+  } else {
+    leave_to_ledgers(work.ledgers_from, from_gap);
   }
   for (const FillTarget& target : counts ? std::span<const FillTarget>{} : std::span{work.targets}) {
     const engine::FillOrder order{.range = target.range,

@@ -32,6 +32,7 @@ struct ChunkWork {
   engine::Time wall;                   // wall time
   std::optional<std::string> scope;    // only what this scope reports; none: all
   std::vector<engine::GapCell> cells;  // what the live lane gave up; numbers are the stream's
+  engine::Time ledgers_from;           // they hold all that was sent of buckets from here on
   std::vector<FillTarget> targets;
   // The gap that is filled, as it stands in the store: amounts are handed over once for it.
   std::string gap_key;

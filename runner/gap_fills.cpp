@@ -198,6 +198,10 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
     co_await close_part(of, key, std::move(entry), std::move(nothing), std::move(closed));
     co_return;
   }
+  if (!asked.source) {
+    fail(item.wait, key, "source " + stream->source + " is not configured any more");
+    co_return;
+  }
   const engine::Duration granularity = stream->engine.granularity;
   const fetchers::FetchResult fetched = co_await asked.source->fetch(std::move(asked.request));
   auto digest = [this, &fetched, &asked] { return work_chunk(parts.store, fetched.answer, asked.work); };

@@ -19,6 +19,12 @@ namespace {
 // Polling and receiving stop here; deletes and acknowledgements go on.
 constexpr double kStoreFillMax = 0.8;
 
+BackfillOptions backfill_options(const RunnerOptions& options) {
+  BackfillOptions of_lane = options.backfill;
+  of_lane.keep_ledger = options.keep_ledger;
+  return of_lane;
+}
+
 asio::awaitable<void> counted(asio::awaitable<void> work, std::size_t& running) {
   co_await std::move(work);
   running -= 1;
@@ -36,7 +42,7 @@ Runner::Impl::Impl(asio::any_io_executor on_loop, asio::thread_pool& on_pool, St
       registry(in_store, by_clocks, options.job_grace),
       scheduler(on_loop, by_clocks, registry, options.fetches_max,
                 [this](const Stream& stream) { return why_paused(stream); }),
-      backfills(backfill_parts(), options.backfill),
+      backfills(backfill_parts(), backfill_options(options)),
       read_back({.store = in_store,
                  .clocks = by_clocks,
                  .pool = on_pool,

@@ -47,6 +47,38 @@ TEST(Newcomer, ThatComesBackLateMissesNothing) {
   }
 }
 
+// What the live lane had emitted, and gave up with a gap, went to the other job only.
+TEST(Newcomer, ThatComesBackDuringAnOutageGetsWholeValuesAndNoDifferences) {
+  World world{[](const fetchers::FetchRequest& request) {
+    fetchers::FetchResult said = settled(request);
+    for (engine::Observation& row : said.answer.scopes.front().rows) {
+      const bool revised = row.bucket + 1h <= request.now;
+      if (revised) row.value = Value::count(truth(row.bucket) + 1'000);
+    }
+    return said;
+  }};
+  ASSERT_TRUE(world.rig.post(kOther));
+  world.rig.pass(12min, 5s);
+  ASSERT_TRUE(world.rig.remove(world.id));
+  world.rig.pass(8min, 5s);
+  ASSERT_TRUE(world.rig.post(kJob));
+  ASSERT_TRUE(world.rig.reload_without_source());  // before the first tick that it would be in
+  world.rig.pass(2h, 30s);
+  world.rig.stop();
+  world.rig.start();
+  world.rig.pass(10min, 5s);
+  const Points filled = emitted(world.rig, Lane::backfill);
+  for (Time bucket = kNoon + 15min; bucket < kNoon + 1h; bucket += 1min) {
+    SCOPED_TRACE(engine::format_time(bucket));
+    const auto found = filled.find({kSeries, bucket});
+    ASSERT_NE(found, filled.end());
+    ASSERT_EQ(found->second.size(), 1u);
+    EXPECT_EQ(found->second[0].value, Value::count(truth(bucket) + 1'000));
+    EXPECT_EQ(found->second[0].revision, 1u);
+    EXPECT_FALSE(found->second[0].replaced);
+  }
+}
+
 // The first poll after the return may see a revision that is not final yet, and that the sink has.
 TEST(Newcomer, ThatComesBackSendsNothingAgainThatAnotherSentUnderItsOutput) {
   const std::string between =

@@ -31,6 +31,11 @@ std::uint64_t per_mille(std::uint64_t seed, const sinks::Row& row) {
 
 }  // namespace
 
+bool Server::Kept::is(const sinks::Row& row) const {
+  const bool is_marker = row.reason == engine::Reason::stale;
+  return stale == is_marker && (stale || value == row.value);
+}
+
 Server::Server(ServerSpec spec, const WorldTime& world, Journal& journal)
     : spec_(std::move(spec)),
       world_(world),
@@ -82,7 +87,10 @@ void Server::kill(Duration downtime) {
 void Server::store(const sinks::Row& row) {
   if (on_row) on_row(row);
   std::vector<Kept>& kept = samples_[{std::string{row.series}, row.timestamp}];
-  kept.push_back({.value = row.value, .revision = row.revision, .at = world_.now});
+  const bool is_marker = row.reason == engine::Reason::stale;
+  // Two streams that had an output one after the other may both say where a series ended.
+  if (is_marker && std::any_of(kept.begin(), kept.end(), [](const Kept& one) { return one.stale; })) return;
+  kept.push_back({.value = row.value, .revision = row.revision, .at = world_.now, .stale = is_marker});
 }
 
 void Server::apply(const std::vector<sinks::Row>& rows, std::size_t count) {
@@ -238,10 +246,10 @@ class Server::SimSink final : public sinks::Sink {
       bool has = found != server_.samples_.end();
       if (server_.spec_.overwrite == Overwrite::none) {
         has = has && std::any_of(found->second.begin(), found->second.end(),
-                                 [&row](const Kept& one) { return one.value == row.value; });
+                                 [&row](const Kept& one) { return one.is(row); });
       } else {  // what was replaced is not held
         const auto newest = server_.value(key);
-        has = newest && newest->value == row.value;
+        has = newest && newest->is(row);
       }
       held.push_back(has);
     }

@@ -53,6 +53,8 @@ class Server {
     engine::Value value;
     std::uint32_t revision = 0;
     engine::Time at;
+    bool stale = false;  // all markers are the same to a server
+    [[nodiscard]] bool is(const sinks::Row& row) const;
   };
   Server(ServerSpec spec, const WorldTime& world, Journal& journal);
 

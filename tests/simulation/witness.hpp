@@ -185,8 +185,9 @@ class Witness {
   /// What a bucket adds to a total.
   [[nodiscard]] Amount amount_of(const runner::Job& job, const StreamFacts& stream, const SeriesSpec& series,
                                  engine::Time bucket) const;
-  enum class Gaps : std::uint8_t { all, of_stream };  // without those of one job only
-  [[nodiscard]] bool in_gap(const std::string& stream_id, const std::string& scope, engine::Time bucket,
+  enum class Gaps : std::uint8_t { all, of_stream };
+  /// A gap of the job, or of all jobs of its stream: what another job missed is read again for that one only.
+  [[nodiscard]] bool in_gap(const runner::Job& job, const std::string& scope, engine::Time bucket,
                             Gaps which = Gaps::all) const;
 
   const Scenario& scenario_;

@@ -26,12 +26,13 @@ bool is_open(const runner::GapEntry& entry) {
 
 }  // namespace
 
-bool Witness::in_gap(const std::string& stream_id, const std::string& scope, Time bucket, Gaps which) const {
-  const auto found = gaps_.find(stream_id);
+bool Witness::in_gap(const runner::Job& job, const std::string& scope, Time bucket, Gaps which) const {
+  const auto found = gaps_.find(job.stream_id);
   return found != gaps_.end() &&
          std::any_of(found->second.begin(), found->second.end(), [&](const runner::GapEntry& entry) {
            const bool of_scope = entry.gap.scope.empty() || entry.gap.scope == scope;
-           const bool counts = which == Gaps::all || entry.job_id.empty();
+           const bool own = which == Gaps::all && entry.job_id == job.id;
+           const bool counts = own || entry.job_id.empty();
            return of_scope && counts && entry.gap.range.contains(bucket);
          });
 }
@@ -46,7 +47,7 @@ Witness::Zero Witness::expected_zero(const StreamFacts& stream, const runner::Jo
        b -= stream.options.granularity) {
     const auto earlier = stream.observed.find({series.text, b});
     if (earlier == stream.observed.end()) continue;
-    if (earlier->second && !in_gap(job.stream_id, series.scope, b)) return Zero::must;
+    if (earlier->second && !in_gap(job, series.scope, b)) return Zero::must;
     zero = Zero::may;
   }
   return zero;
@@ -148,7 +149,7 @@ void Witness::check_asked(const runner::Job& job, const runner::BackfillStatus& 
       // stands still, and nobody reads it again unasked.
       const bool answered = stream.reread.contains(of_series) || stream.ended.contains(of_scope) ||
                             stream.closed.contains(of_scope) || stream.observed.contains(of_series) ||
-                            in_gap(job.stream_id, series.scope, bucket);
+                            in_gap(job, series.scope, bucket);
       if (answered) continue;
       violate("a backfill asks until it is answered", job.spec.store_path + ": " + backfill.id +
                                                           " never got " + series.text + " at " +
@@ -205,7 +206,7 @@ void Witness::check_gauge(const runner::Job& job, const StreamFacts& stream, Tim
         expected.or_nothing = expected.or_nothing || !expected.value;
         if (expected.value) expected.or_one_of.push_back(*expected.value);
         fill(expected, stream, series, bucket);
-      } else if (in_gap(job.stream_id, series.scope, bucket)) {
+      } else if (in_gap(job, series.scope, bucket)) {
         fill(expected, stream, series, bucket);
       }
       check_value(job, series.text, bucket, expected, "law 2: the last value observed is the last one sent");
@@ -219,7 +220,7 @@ Witness::Amount Witness::amount_of(const runner::Job& job, const StreamFacts& st
   const std::uint64_t known = seen == stream.observed.end() || !seen->second ? 0 : seen->second->as_count();
   Amount amount{.least = known, .most = known};
   const auto reread = stream.reread.find({series.text, bucket});
-  if (reread == stream.reread.end() || !in_gap(job.stream_id, series.scope, bucket)) return amount;
+  if (reread == stream.reread.end() || !in_gap(job, series.scope, bucket)) return amount;
   std::optional<Amount> brought;
   for (const std::optional<Value>& one : reread->second) {
     const std::uint64_t value = one ? one->as_count() : known;
@@ -281,7 +282,7 @@ void Witness::check_accounts(const runner::Job& job, const StreamFacts& stream, 
       // What one job missed while others kept the stream going, the stream's account still has.
       const auto emitted = stream.emitted_live.find(cell->first);
       if (bucket >= stream.live_from || emitted == stream.emitted_live.end()) continue;
-      if (in_gap(job.stream_id, series.scope, bucket, Gaps::of_stream)) continue;
+      if (in_gap(job, series.scope, bucket, Gaps::of_stream)) continue;
       const double by = cell->second.value_or(Value::count(0)).as_double() - emitted->second.as_double();
       left += by;
       if (by != 0 && cells.size() < 200) cells += "; " + series.text + " at " + format_time(bucket);

@@ -216,7 +216,7 @@ void Witness::check_servers() {
         const std::size_t count = found == server.samples().end() ? 0 : found->second.size();
         violate(count > 1 ? "one value where both are kept" : "what is acknowledged is kept",
                 name + " has " + std::to_string(count) + " values of " + what);
-      } else if (kept->value != newest.value &&
+      } else if (newest.reason != engine::Reason::stale && kept->value != newest.value &&
                  (server.spec().overwrite != Overwrite::max_wins || kept->value < newest.value)) {
         violate("the newest revision is what the server has",
                 name + " has " + format_value(kept->value) + " of " + what + ", not " +
