@@ -31,20 +31,6 @@ std::uint64_t bytes_of(const StoreStat& stat, Table table) {
   return 0;
 }
 
-/// What was refused before `before`, and as many of the oldest of each sink as make room for `surplus` bytes.
-void forget_dead_letters(const ReadTransaction& view, Time before, std::uint64_t surplus, WriteBatch& batch) {
-  std::size_t erased = 0;
-  view.scan(Table::dead_letters, {}, {}, [&](std::string_view key, std::string_view value) {
-    const engine::Result<DeadLetter> letter = decode_dead_letter(value);
-    if (surplus > 0 || (letter && letter->refused_at < before)) {
-      surplus -= std::min<std::uint64_t>(surplus, key.size() + value.size());
-      batch.erase(Table::dead_letters, std::string{key});
-      erased += 1;
-    }
-    return erased < kErasedMax;
-  });
-}
-
 /// Output marks of streams that are gone (runner/stream_runner.cpp writes them).
 void forget_served(const ReadTransaction& view, const std::string& tenant, const Registry& registry,
                    WriteBatch& batch) {
@@ -109,7 +95,7 @@ asio::awaitable<void> Runner::Impl::maintain_once() {
     }
     const std::uint64_t dead_bytes = bytes_of(stat, Table::dead_letters);
     const std::uint64_t surplus = dead_bytes - std::min(dead_bytes, options.dead_letter_bytes_max);
-    forget_dead_letters(view, wall - options.keep_dead_letters, surplus, batch);
+    forget_dead_letters(view, wall - options.keep_dead_letters, surplus, kErasedMax, batch);
     forget_served(view, options.tenant, registry, batch);
   }
   const engine::Result<Committed> done = co_await store.commit(std::move(batch));
