@@ -104,13 +104,16 @@ Inheritance::Shares Inheritance::shares(const Job& job, std::vector<Sample> samp
     }
     const auto renewed = newest.find(point);
     const engine::Value& has = renewed == newest.end() ? sent.value : renewed->second;
-    if (sample.value == has || job.spec.engine.corrections == engine::Corrections::hold ||
-        changing.contains({sample.bucket, sample.series})) {
+    const engine::EngineOptions& options = job.spec.engine;
+    if (sample.value == has || options.corrections == engine::Corrections::hold ||
+        (options.rising_only && sample.value < has) || changing.contains({sample.bucket, sample.series})) {
       continue;
     }
     sample.replaced = has;
     sample.revision += sent.revision;
-    sample.reason = engine::Reason::correction;
+    if (sample.reason == engine::Reason::settled) {  // what was forced may lie past the frontier, and says so
+      sample.reason = engine::Reason::correction;
+    }
     newest.insert_or_assign(std::move(point), sample.value);
     by_sinks[with].push_back(sample);
   }

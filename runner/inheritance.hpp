@@ -39,7 +39,8 @@ class Inheritance {
     std::vector<std::pair<Point, engine::Value>> newest;  // for take(), once the parts are committed
   };
   /// What goes to which sinks. A value that a sink has is left out there; another one follows it as its next
-  /// revision under repush and ledger, and is held back under hold. `changing`: cells for whose value, too
+  /// revision under repush and ledger, and is held back under hold, or where it is smaller and only larger
+  /// ones may follow. `changing`: cells for whose value, too
   /// old to follow another one, a newer one is about to settle.
   [[nodiscard]] Shares shares(const Job& job, std::vector<engine::Sample> samples,
                               const engine::Engine& names, const CellSet& changing) const;

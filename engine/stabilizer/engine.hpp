@@ -145,7 +145,8 @@ class Engine {
 
   /// Takes in one whole answer, taken at source time `now` (never earlier than at the call before).
   [[nodiscard]] std::vector<Sample> ingest(const Answer& answer, Time now);
-  /// Closes what is older than ttl and watch and was completely answered at that age.
+  /// Closes what is older than ttl and watch and was completely answered at that age. A bucket that a scope's
+  /// frontier has not reached is not sealed.
   [[nodiscard]] std::vector<Sample> expire(Time now);
   /// Emits every open or moved cell as it is and forgets all cells: for draining a stream.
   [[nodiscard]] std::vector<Sample> flush(Time now);

@@ -49,14 +49,15 @@ void Engine::State::close_old() {
   }
 }
 
-/// How many of the oldest buckets every known scope has answered completely at an age past `watch`.
+/// How many of the oldest buckets every known scope has reached, and answered completely at an age past
+/// `watch`.
 std::size_t Engine::State::sealable() const {
   const auto known = static_cast<std::size_t>(
       std::count_if(scopes.begin(), scopes.end(), [](const Scope& scope) { return scope.known; }));
   std::size_t count = 0;
   Time expected = from;
   for (const auto& bucket : buckets) {
-    const auto answered = [&](const Entry& entry) { return is_older(entry, bucket->start, options.watch); };
+    const auto answered = [&](const Entry& entry) { return is_past_watch(entry, bucket->start); };
     const auto& entries = bucket->entries;
     if (bucket->start != expected || entries.empty() || entries.size() != known) break;
     if (!std::all_of(entries.begin(), entries.end(), answered)) break;

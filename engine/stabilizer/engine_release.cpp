@@ -24,7 +24,7 @@ struct Runs {
 }  // namespace
 
 bool Engine::State::is_sealed(const Bucket& bucket, const Cell& cell) const {
-  return is_older(*bucket.find_entry(cell.scope), bucket.start, options.watch) && cell.revision > 0 &&
+  return is_past_watch(*bucket.find_entry(cell.scope), bucket.start) && cell.revision > 0 &&
          cell.bits() == cell.settled_bits();
 }
 
@@ -83,7 +83,7 @@ std::vector<Gap> Engine::State::release(Time before) {
     for (ScopeId id = 0; id < scopes.size(); ++id) {
       if (!scopes[id].known) continue;
       const Entry* entry = bucket.find_entry(id);
-      const bool answered = entry != nullptr && is_older(*entry, bucket.start, options.watch);
+      const bool answered = entry != nullptr && is_past_watch(*entry, bucket.start);
       const auto cells_of_scope = given_up.find(id);
       if (answered && cells_of_scope == given_up.end()) continue;
       Runs& run = runs[scopes[id].name];

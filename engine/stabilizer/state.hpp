@@ -129,6 +129,10 @@ struct Engine::State {
   [[nodiscard]] bool is_older(const Entry& entry, Time bucket, Duration age) const {
     return entry.covered != kNever && entry.covered - end_of(bucket) > age;
   }
+  /// The bucket may be sealed, as far as the entry's scope goes: what it has not reached yet may still come.
+  [[nodiscard]] bool is_past_watch(const Entry& entry, Time bucket) const {
+    return is_older(entry, bucket, options.watch) && has_ended(scopes[entry.scope], bucket);
+  }
   [[nodiscard]] bool counts() const { return options.output == Output::counter; }
   [[nodiscard]] bool zeroes() const { return options.absent == Absent::zero; }
   [[nodiscard]] bool holds() const { return options.corrections == Corrections::hold; }

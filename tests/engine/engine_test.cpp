@@ -69,6 +69,24 @@ TEST(Engine, ForcesOutAtTtlAndSealsPastWatch) {
   EXPECT_EQ(engine.stats().rows_late, 1u);
 }
 
+TEST(Engine, SealsNoBucketThatTheSourceHasNotReached) {
+  Engine engine{test_options(), kNoon};
+  const auto ask = [&engine](engine::Duration after, engine::Time frontier) {
+    engine::Answer answer;
+    answer.scopes.push_back(make_scope({{"m", 0, 7}}, 10, frontier));
+    (void)engine.ingest(answer, kNoon + after);
+    return engine.expire(kNoon + after);
+  };
+  EXPECT_EQ(ask(13min, kNoon + 90s).size(), 1u);
+  EXPECT_EQ(engine.live_from(), kNoon + 1min) << "the second minute may still get what it lacks";
+  (void)ask(14min, kNoon + 2min);
+  EXPECT_EQ(engine.live_from(), kNoon + 2min);
+  const std::vector<engine::Gap> gaps = engine.release(kNoon + 4min);
+  ASSERT_EQ(gaps.size(), 1u);
+  EXPECT_EQ(gaps[0].scope, "all");
+  EXPECT_EQ(gaps[0].range, (engine::TimeRange{kNoon + 2min, kNoon + 4min}));
+}
+
 std::vector<Sample> corrected(engine::Corrections corrections, Engine& engine) {
   engine::EngineOptions options = test_options();
   options.corrections = corrections;

@@ -140,5 +140,47 @@ TEST(Newcomer, IsToldWhatWentOutPastTheFrontierAsWhatItIs) {
   EXPECT_GE(past, 3u);
 }
 
+/// What went out for a bucket past the frontier: by ttl, and then, by a replacement that polls a stream of
+/// its own, with `change` more.
+std::vector<engine::Sample> sent_past_the_frontier(sinks::Overwrite overwrite, const std::string& more,
+                                                   int change) {
+  const Time stuck = kNoon + 5min;
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
+                  const auto shown = [change](Time bucket, Time now) {
+                    const int by = now < kNoon + 11min ? 0 : change;
+                    return Value::count(truth(bucket) + 1'000 + static_cast<std::uint64_t>(by));
+                  };
+                  fetchers::FetchResult said = say_all(request, shown);
+                  said.answer.scopes.front().frontier = std::min(request.now, stuck);
+                  return said;
+                }};
+  rig.sink.overwrite = overwrite;
+  rig.start();
+  const auto job = [&more](const std::string& watch) {
+    return job_json("a/b", R"(,"poll_interval":"30s","ttl":"3m","finality":"consecutive:4","watch":")" +
+                               watch + '"' + more);
+  };
+  EXPECT_TRUE(rig.post(job("10m")));
+  rig.pass(12min, 5s);
+  EXPECT_TRUE(rig.post(job("12m"), true));
+  rig.pass(2min, 5s);
+  return emitted(rig, Lane::live).at({kSeries, stuck});
+}
+
+TEST(Newcomer, DoesNotCallACorrectionWhatItSendsPastTheFrontier) {
+  const auto sent = sent_past_the_frontier(sinks::Overwrite::last_wins, "", 500);
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[0].reason, engine::Reason::ttl);
+  EXPECT_EQ(sent[1].reason, engine::Reason::ttl);
+  EXPECT_EQ(sent[1].revision, 2u);
+  EXPECT_EQ(sent[1].replaced, Value::count(truth(kNoon + 5min) + 1'000));
+}
+
+TEST(Newcomer, SendsNothingSmallerWhereOnlyTheLargerStays) {
+  const std::string growing = R"(,"corrections":"repush","values":"growing")";
+  EXPECT_EQ(sent_past_the_frontier(sinks::Overwrite::max_wins, growing, 500).size(), 2u);
+  EXPECT_EQ(sent_past_the_frontier(sinks::Overwrite::max_wins, growing, -500).size(), 1u);
+}
+
 }  // namespace
 }  // namespace settle::runner

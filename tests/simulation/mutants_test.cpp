@@ -83,7 +83,11 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{Mutant::backfill_ledger_loses_rows,
                "BackfillLedgerLosesRows",
                {"what is acknowledged is kept", "acknowledged is delivered",
-                "the newest revision is what the server has"}}),
+                "the newest revision is what the server has"}},
+        Broken{Mutant::backfill_passes_failures,
+               "BackfillPassesFailures",
+               {"a backfill asks until it is answered", "a backfill brings what the source has"}},
+        Broken{Mutant::backfill_ends_short, "BackfillEndsShort", {"a backfill goes to the live lane"}}),
     [](const testing::TestParamInfo<Broken>& one) { return std::string{one.param.name}; });
 
 }  // namespace

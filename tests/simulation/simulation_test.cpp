@@ -26,6 +26,16 @@ TEST(Simulation, HoldsEveryLawForThreeHundredSeeds) {
   EXPECT_GT(lives, 600u);
 }
 
+// A source that left between a gap's turn and its question, a job that came back to a gap, values forced past
+// the frontier that followed another stream's, a stall longer than `watch`.
+TEST(Simulation, HoldsEveryLawForSeedsThatFailedOnce) {
+  for (const std::uint64_t seed : {15'296u, 21'799u, 22'581u, 102'771u, 103'635u, 112'304u, 112'551u}) {
+    const Report report = run(seed);
+    EXPECT_FALSE(report.violation) << "seed " << seed << ": " << report.violation->invariant << ": "
+                                   << report.violation->detail;
+  }
+}
+
 TEST(Simulation, IsTheSameForTheSameSeed) {
   for (const std::uint64_t seed : {1u, 2u, 3u, 17u, 42u, 99u}) {
     EXPECT_EQ(run(seed).digest, run(seed).digest) << "seed " << seed;

@@ -179,7 +179,6 @@ void Witness::take_answer(StreamFacts& stream) {
     const engine::TimeRange taken{std::max(scope.covered.from, stream.live_from), scope.covered.to};
     for (Time bucket = taken.from; scope.complete && bucket < taken.to; bucket += step) {
       if (bucket + step <= reached) stream.ended.insert({scope.name, bucket});
-      if (told.now - (bucket + step) > stream.options.watch) stream.closed.insert({scope.name, bucket});
     }
     if (scope.complete && stream.options.absent == engine::Absent::zero) {
       for (const SeriesSpec& one : stream.source->series) {

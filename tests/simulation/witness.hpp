@@ -55,8 +55,6 @@ struct StreamFacts {
   std::map<std::string, engine::Time> frontier;  // by scope
   /// (scope, bucket): it was answered for when it had ended, as far as the source had told.
   std::set<std::pair<std::string, engine::Time>> ended;
-  /// (scope, bucket): it was answered for at the age of `watch`, however far the source had told.
-  std::set<std::pair<std::string, engine::Time>> closed;
   std::map<std::pair<std::string, engine::Time>, engine::Value> emitted;       // newest, of any job
   std::map<std::pair<std::string, engine::Time>, engine::Value> emitted_live;  // by the live lane
   std::optional<engine::Time> first_tick;
@@ -119,8 +117,8 @@ class Witness {
     struct OfLane {
       std::vector<std::size_t> order;  // indices, in the order of the lane's ledger
       runner::LedgerPosition cursor;
-      std::string record;             // bytes of the sink's record
-      std::uint64_t starts_seen = 1;  // of the server, when the cursor last went back
+      std::string record;                      // bytes of the sink's record
+      std::optional<engine::Time> started_at;  // of the server, as it has it
     };
     std::array<OfLane, 2> lanes;
   };

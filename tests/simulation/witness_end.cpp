@@ -145,11 +145,8 @@ void Witness::check_asked(const runner::Job& job, const runner::BackfillStatus& 
     for (Time bucket = asked.from; bucket < backfill.end_effective; bucket += stream.options.granularity) {
       const std::pair<std::string, Time> of_scope{series.scope, bucket};
       const std::pair<std::string, Time> of_series{series.text, bucket};
-      // Law 5: the live lane closes what a complete answer does not have at that age, even where the source
-      // stands still, and nobody reads it again unasked.
       const bool answered = stream.reread.contains(of_series) || stream.ended.contains(of_scope) ||
-                            stream.closed.contains(of_scope) || stream.observed.contains(of_series) ||
-                            in_gap(job, series.scope, bucket);
+                            stream.observed.contains(of_series) || in_gap(job, series.scope, bucket);
       if (answered) continue;
       violate("a backfill asks until it is answered", job.spec.store_path + ": " + backfill.id +
                                                           " never got " + series.text + " at " +

@@ -77,12 +77,15 @@ void Witness::take_cursor(const runner::ReadTransaction& view, std::size_t serve
   const auto record = runner::decode_sink_record(*bytes);
   if (!record) return violate("the sink's record reads back", record.error().detail);
   const LedgerPosition before = std::exchange(mine.cursor, record->next);
+  const std::optional<Time> started_before = std::exchange(mine.started_at, record->started_at);
   if (mine.cursor > before) return acknowledge(server, lane, before, mine.cursor);
   if (mine.cursor == before) return;
-  if (mine.starts_seen == servers_[server]->starts()) {
+  // Once for each start that the daemon noticed.
+  const bool restarted = servers_[server]->starts() > 1 && record->started_at &&
+                         (!started_before || *record->started_at > *started_before);
+  if (!restarted) {
     violate("a cursor goes back only for a server that restarted", servers_[server]->spec().name);
   }
-  mine.starts_seen = servers_[server]->starts();
   for (const std::size_t i : mine.order) {
     if (book.entries[i].at >= mine.cursor) book.entries[i].acknowledged = false;
   }

@@ -28,6 +28,8 @@ enum class Mutant : std::uint8_t {
   reread_misses_a_bucket,       // the last one of what the backfill lane asks for
   reread_counts_though_failed,  // what a scope does not answer to it is taken for empty
   backfill_ledger_loses_rows,   // between two lives
+  backfill_passes_failures,     // its cursor moves past a chunk that the source did not answer
+  backfill_ends_short,          // by the last bucket
 };
 
 struct Report {

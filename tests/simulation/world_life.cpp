@@ -6,6 +6,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "runner/delivery_records.hpp"
+#include "tests/simulation/slips.hpp"
 #include "tests/simulation/world_impl.hpp"
 
 namespace settle::simulation {
@@ -281,6 +282,8 @@ void World::become_calm() {
 }
 
 void World::mutate() {
+  slips() = {.passes_failed_chunks = options_.mutant == Mutant::backfill_passes_failures,
+             .ends_a_bucket_short = options_.mutant == Mutant::backfill_ends_short};
   for (const auto& server : servers_) {
     server->mutation.drops_a_row = options_.mutant == Mutant::sink_drops_a_row;
     server->mutation.stores_twice = options_.mutant == Mutant::sink_stores_twice;

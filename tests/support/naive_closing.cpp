@@ -29,6 +29,10 @@ bool NaiveEngine::covered_at(Time bucket, const std::string& scope, Duration age
   return of != nullptr && of->covered && *of->covered - end_of(bucket) > age;
 }
 
+bool NaiveEngine::past_watch(Time bucket, const std::string& scope) const {
+  return covered_at(bucket, scope, options_.watch) && ended(bucket, scope);
+}
+
 // expire, step 1
 void NaiveEngine::close_old() {
   for (auto& [entry_key, entry] : entries_) {
@@ -47,7 +51,7 @@ void NaiveEngine::close_old() {
 
 Time NaiveEngine::sealable_to() const {
   Time bucket = live_from_;
-  const auto answered = [&](const auto& scope) { return covered_at(bucket, scope.first, options_.watch); };
+  const auto answered = [&](const auto& scope) { return past_watch(bucket, scope.first); };
   while (!scopes_.empty() && std::all_of(scopes_.begin(), scopes_.end(), answered))
     bucket += options_.granularity;
   return bucket;
@@ -121,7 +125,7 @@ std::vector<NaiveSample> NaiveEngine::flush(Time now) {
 }
 
 bool NaiveEngine::counts_as_sealed(Time bucket, const Cell& cell) const {
-  if (!covered_at(bucket, cell.scope, options_.watch)) return false;
+  if (!past_watch(bucket, cell.scope)) return false;
   if (!counter()) return cell.emitted == cell.value;
   // Of one scope and bucket all cells or none.
   return std::all_of(cells_.begin(), cells_.end(), [&](const auto& other) {
@@ -144,7 +148,7 @@ std::vector<NaiveGap> NaiveEngine::gaps_of(const std::string& scope, Time before
                           .emitted = emitted,
                           .revision = cell.revision});
     }
-    if (given_up.empty() && covered_at(bucket, scope, options_.watch)) continue;
+    if (given_up.empty() && past_watch(bucket, scope)) continue;
     if (gaps.empty() || gaps.back().range.to != bucket)
       gaps.push_back({.scope = scope, .range = {bucket, bucket}, .cells = {}});
     gaps.back().range.to = end_of(bucket);

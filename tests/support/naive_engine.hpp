@@ -222,6 +222,7 @@ class NaiveEngine {
   [[nodiscard]] const Entry* entry(Time bucket, const std::string& scope) const;
   [[nodiscard]] const Cell* cell(Time bucket, const SeriesKey& key) const;
   [[nodiscard]] bool covered_at(Time bucket, const std::string& scope, Duration age) const;
+  [[nodiscard]] bool past_watch(Time bucket, const std::string& scope) const;
 
   engine::EngineOptions options_;
   engine::EngineStats stats_;
