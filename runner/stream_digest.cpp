@@ -91,7 +91,7 @@ Pending StreamRunner::Impl::digest(const Polled& polled, std::set<std::string> c
   const Time owned_from = engine.live_from();
   out.owned_from = owned_from;
   if (polled.live.release_before) {
-    const std::vector<std::string> scopes = left_out(fetched);
+    const std::vector<std::string> scopes = never_answered(fetched);
     give_up(*polled.live.release_before, now, out);
     give_up_left_out(scopes, owned_from, now, out);
   }

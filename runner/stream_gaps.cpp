@@ -45,6 +45,21 @@ std::vector<std::string> StreamRunner::Impl::left_out(const fetchers::FetchResul
   return scopes;
 }
 
+/// These, and scopes that answer now and failed, or were not there, at every poll before: nobody answered for
+/// them of what the live lane gives up with this one. Where no scope was ever met the engine says so itself.
+std::vector<std::string> StreamRunner::Impl::never_answered(const fetchers::FetchResult& fetched) const {
+  if (engine.scopes().empty()) {
+    return {};
+  }
+  std::vector<std::string> scopes = left_out(fetched);
+  for (const engine::ScopeAnswer& scope : fetched.answer.scopes) {
+    if (!engine.knows_scope(scope.scope)) {
+      scopes.push_back(scope.scope);
+    }
+  }
+  return scopes;
+}
+
 /// What the live lane leaves behind from `from` on is a gap of them.
 void StreamRunner::Impl::give_up_left_out(const std::vector<std::string>& scopes, Time from, Time now,
                                           Pending& out) {

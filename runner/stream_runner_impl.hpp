@@ -128,6 +128,7 @@ struct StreamRunner::Impl {
   void give_up(Time before, Time now, Pending& pending);
   void note_gap(engine::Gap gap, Time now, Pending& pending);
   std::vector<std::string> left_out(const fetchers::FetchResult& fetched) const;
+  std::vector<std::string> never_answered(const fetchers::FetchResult& fetched) const;
   void give_up_left_out(const std::vector<std::string>& scopes, Time from, Time now, Pending& pending);
   Carried make_carried(const engine::Amounts& amounts, const WriteBatch& with, Time wall) const;
   asio::awaitable<std::string> carry(engine::Amounts amounts, WriteBatch with);

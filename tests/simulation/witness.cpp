@@ -296,7 +296,8 @@ void Witness::take_block(const runner::ReadTransaction& view, runner::Lane lane,
           violate("a difference is to the value before", name_of(output.key));
         }
       }
-      book.newest[output.key] = {.revision = output.revision, .value = output.value};
+      book.newest[output.key] = {
+          .revision = output.revision, .value = output.value, .stream_id = output.stream_id};
       book.by_key[entry.key].push_back(book.entries.size());
       book.lanes[static_cast<std::size_t>(lane)].order.push_back(book.entries.size());
       book.entries.push_back(entry);

@@ -109,6 +109,7 @@ class Witness {
     struct Newest {
       std::uint32_t revision = 0;
       engine::Value value;
+      std::string stream_id;
     };
     std::map<SampleKey, Newest> newest;                    // of an output, whatever rows it went as
     std::vector<Entry> entries;                            // in the order of commits

@@ -66,11 +66,9 @@ void Witness::check_value(const runner::Job& job, const std::string& series, Tim
     const std::optional<Value> has = value_at(i, key, job.spec.engine.corrections);
     if (has == expected.value || (!has && expected.or_nothing)) continue;
     // What another stream sent under this output stays where this one has nothing to say.
-    const auto sent = books_[i].by_key.find(key);
-    const bool of_another =
-        sent != books_[i].by_key.end() && books_[i].entries[sent->second.back()].stream_id != job.stream_id;
-    if (!expected.value && of_another) continue;
     const auto newest = books_[i].newest.find(key);
+    const bool of_another = newest != books_[i].newest.end() && newest->second.stream_id != job.stream_id;
+    if (!expected.value && of_another) continue;
     if (expected.or_newest && newest != books_[i].newest.end() && has == newest->second.value) continue;
     const auto& others = expected.or_one_of;
     if (std::find(others.begin(), others.end(), has) != others.end()) continue;

@@ -104,7 +104,8 @@ void Witness::acknowledge(std::size_t server, runner::Lane lane, const LedgerPos
     const bool is_dead = book.dead.contains({entry.key, entry.revision});
     // A sink that was asked may hold the value from an older revision: it went and came back.
     const auto held = servers_[server]->value(entry.key);
-    const bool is_held = held && held->value == entry.value;
+    const bool is_marker = entry.reason == engine::Reason::stale;
+    const bool is_held = held && (is_marker ? held->stale : held->value == entry.value);
     if (!entry.arrived && !is_dead && is_newest && !is_held) {
       violate("acknowledged is delivered", servers_[server]->spec().name + " never got " +
                                                name_of(entry.key) + " revision " +
