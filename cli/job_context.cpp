@@ -75,10 +75,10 @@ std::vector<CheckedJob> check_jobs(const Config& config, const runner::JobContex
   for (const JobConfig& job : config.jobs) {
     auto spec = runner::parse_job(job.json, context, source_now);
     CheckedJob one;
-    if (spec) {
+    if (spec && !spec->unfit) {
       one.spec = *std::move(spec);
     } else {
-      const runner::Refusal& refusal = spec.refusal();
+      const runner::Refusal& refusal = spec ? *spec->unfit : spec.refusal();
       const auto field = job.fields.find(refusal.field);
       const Place place = field == job.fields.end() ? job.place : field->second;
       one.error =

@@ -9,6 +9,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -31,11 +32,13 @@
 namespace settle::cli {
 
 namespace asio = boost::asio;
+using asio::experimental::awaitable_operators::operator||;
 
 namespace {
 
 constexpr std::chrono::milliseconds kStopMax{5'000};       // everything
 constexpr std::chrono::milliseconds kRequestGrace{1'000};  // REST requests in progress
+constexpr std::chrono::milliseconds kSinksMax{10'000};     // for their first answers, at start
 
 void set_up_log(const std::string& level) {
   spdlog::set_default_logger(spdlog::stderr_logger_st("settle"));
@@ -89,6 +92,7 @@ class Daemon {
   engine::Result<void> prepare();
   asio::awaitable<void> main();
   asio::awaitable<void> run_runner();
+  asio::awaitable<bool> ask_sinks();
   asio::awaitable<void> serve_until_stopped();
   asio::awaitable<void> reload();
   asio::awaitable<void> cut_after_limit();
@@ -105,6 +109,7 @@ class Daemon {
   std::unique_ptr<runner::Runner> runner_;
   std::unique_ptr<net::HttpServer> server_;
   std::unique_ptr<asio::steady_timer> limit_;
+  bool reload_first_ = false;  // SIGHUP came during the start
   bool runner_ended_ = false;
   int exit_code_ = 0;
 };
@@ -128,7 +133,24 @@ asio::awaitable<void> Daemon::run_runner() {
   runner_ended_ = true;
 }
 
+/// False when a signal says that nobody waits for the start.
+asio::awaitable<bool> Daemon::ask_sinks() {
+  auto first =
+      co_await (runner_->ask_sinks(kSinksMax) || signals_.async_wait(asio::as_tuple(asio::use_awaitable)));
+  if (first.index() == 0) {
+    co_return true;
+  }
+  // A reload is not lost: the file as it is now is read when the start is over.
+  reload_first_ = std::get<1>(std::get<1>(first)) == SIGHUP;
+  co_return reload_first_;
+}
+
 asio::awaitable<void> Daemon::main() {
+  const bool wanted = co_await ask_sinks();
+  if (!wanted) {
+    loop_.stop();
+    co_return;
+  }
   std::vector<std::string> jobs;
   for (const JobConfig& job : config_.jobs) {
     jobs.push_back(job.json);
@@ -160,6 +182,9 @@ asio::awaitable<void> Daemon::main() {
 }
 
 asio::awaitable<void> Daemon::serve_until_stopped() {
+  if (reload_first_) {
+    co_await reload();
+  }
   for (;;) {
     const auto [failed, signal] = co_await signals_.async_wait(asio::as_tuple(asio::use_awaitable));
     if (failed || signal != SIGHUP) {

@@ -81,6 +81,14 @@ std::optional<Refusal> BackfillLane::Impl::refuse(const Job& job, const Backfill
                      .job_id = {}};
     }
     const auto oldest = oldest_taken(name);
+    if (oldest && request.range.from < *oldest && !can->window_known) {
+      return Refusal{.kind = Refusal::Kind::unavailable,
+                     .field = {},
+                     .detail = "nothing was changed: sink " + name +
+                               " has not answered since the start, and how old a sample it takes is not "
+                               "known: ask again when it has (/api/v1/outbox says why it has not)",
+                     .job_id = {}};
+    }
     if (oldest && request.range.from < *oldest) {
       return Refusal{.kind = Refusal::Kind::invalid,
                      .field = "start",

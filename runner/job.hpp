@@ -66,6 +66,9 @@ struct JobSpec {
   /// The given fields in canonical form, as JSON, without valid_until: two requests with the same text are
   /// one job.
   std::string identity;
+  /// Why no job is made of it now, though one that is there already stays as it is: a sink cannot take it
+  /// (`invalid`), or has not answered yet, and what it can take is not known (`unavailable`).
+  std::optional<Refusal> unfit;
 };
 
 /// What the configuration and the sources say, needed to check and complete a request.
@@ -78,6 +81,8 @@ class JobContext {
     bool keeps_larger = false;  // max-wins: a correction may be pushed for what only grows
     std::string why_not;        // one sentence, when it does not overwrite
     std::optional<engine::Duration> out_of_order_window = std::nullopt;  // as of sinks::Capabilities
+    bool overwrite_known = true;                                         // as of sinks::Capabilities
+    bool window_known = true;
   };
   /// Refuses an unknown source, or a selector or granularity it can never answer.
   [[nodiscard]] virtual engine::Result<engine::Liveness> source(const std::string& name,
@@ -102,7 +107,7 @@ inline constexpr std::array<std::string_view, 22> kJobFields{
 
 /// `json` is one JSON object as POSTed; docs/jobs.md lists the fields. `now` is source time (for
 /// valid_until). Text that is not JSON is `malformed`, everything else that is wrong `invalid`, with the
-/// field's name.
+/// field's name. What its sinks can do is in the job's `unfit`.
 [[nodiscard]] Outcome<JobSpec> parse_job(std::string_view json, const JobContext& context, engine::Time now);
 /// The frozen record: everything in force, as JSON; parse_job_record reads it without a context.
 [[nodiscard]] std::string job_record_json(const JobSpec& spec);

@@ -63,6 +63,24 @@ std::string why_no_repush(const std::string& name, const JobContext::SinkFacts& 
   return sink + facts.why_not + "; where values only rise, say \"values\": \"growing\"";
 }
 
+/// Of the job's sinks, one each that has not answered yet and would have to; "" : none.
+struct SilentSinks {
+  std::string on_overwrite;
+  std::string on_order;
+};
+
+Refusal not_answered(const char* field, const std::string& sink, const std::string& what,
+                     const std::string& instead) {
+  return {.kind = Refusal::Kind::unavailable,
+          .field = field,
+          .detail = "sink " + quoted(sink) + " has not answered since the start, and whether it takes " +
+                    what +
+                    " is not known: the job can be made when it has answered (/api/v1/outbox says why it has "
+                    "not), or " +
+                    instead,
+          .job_id = {}};
+}
+
 }  // namespace
 
 void read_finality(JsonRequest& in, JobSpec& spec) {
@@ -112,19 +130,37 @@ void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context)
   std::string why_not;
   bool rising_only = false;
   bool in_order = false;
+  SilentSinks silent;
   for (const std::string& name : spec.sinks) {
     const JobContext::SinkFacts facts = context.sink(name);
+    const bool is_narrow = facts.out_of_order_window.value_or(spec.engine.watch) < spec.engine.watch;
+    in_order = in_order || (is_narrow && facts.window_known);
+    if (is_narrow && !facts.window_known) silent.on_order = name;
+    if (!facts.overwrite_known) {
+      silent.on_overwrite = name;
+      continue;
+    }
     rising_only = rising_only || (!facts.overwrites && facts.keeps_larger);
-    in_order = in_order || facts.out_of_order_window.value_or(spec.engine.watch) < spec.engine.watch;
     if (why_not.empty()) why_not = why_no_repush(name, facts, spec);
   }
   const Corrections fitting = why_not.empty() ? Corrections::repush : Corrections::hold;
   spec.engine.corrections = in.choice<Corrections>(
       kField, {{"repush", Corrections::repush}, {"hold", Corrections::hold}, {"ledger", Corrections::ledger}},
       fitting);
-  if (spec.engine.corrections == Corrections::repush && !why_not.empty()) {
-    in.refuse(kField, "\"repush\" needs sinks that overwrite; " + why_not + "; expected \"hold\"" +
-                          (spec.engine.output == engine::Output::gauge ? " or \"ledger\"" : ""));
+  const bool is_gauge = spec.engine.output == engine::Output::gauge;
+  const bool repushes = spec.engine.corrections == Corrections::repush;  // or may, where it was not asked for
+  if (repushes && !why_not.empty()) {
+    spec.unfit = Refusal{.kind = Refusal::Kind::invalid,
+                         .field = kField,
+                         .detail = "\"repush\" needs sinks that overwrite; " + why_not +
+                                   "; expected \"hold\"" + (is_gauge ? " or \"ledger\"" : ""),
+                         .job_id = {}};
+  } else if (repushes && !silent.on_overwrite.empty()) {
+    spec.unfit = not_answered(kField, silent.on_overwrite, "a second value for one timestamp",
+                              "with \"corrections\": \"hold\"");
+  } else if (is_gauge && !in_order && !silent.on_order.empty()) {
+    spec.unfit = not_answered("sinks", silent.on_order, "samples out of order",
+                              "when the configuration says which `server` the sink is");
   }
   if (spec.engine.corrections == Corrections::ledger && spec.engine.output == engine::Output::counter) {
     in.refuse(kField,
@@ -132,8 +168,8 @@ void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context)
               "expected \"hold\" or \"repush\", or \"output\": \"gauge\"");
   }
   // Totals follow each other in any case.
-  spec.engine.in_order = in_order && spec.engine.output == engine::Output::gauge;
-  spec.engine.rising_only = spec.engine.corrections == Corrections::repush && rising_only;
+  spec.engine.in_order = in_order && is_gauge;
+  spec.engine.rising_only = repushes && rising_only;
 }
 
 }  // namespace settle::runner

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,7 @@ struct PumpOptions {
   std::chrono::milliseconds uncertain_wait{1'000};   // before looking for rows of a request that was cut
   std::chrono::milliseconds check_interval{15'000};  // of the sink's health
   std::uint64_t jitter_seed = 0;
+  std::function<void()> answered = {};  // at the first check that the sink answered
 };
 
 /// `gathering`: rows of the backfill lane wait until they are worth a request.

@@ -87,7 +87,7 @@ asio::awaitable<void> Pump::Impl::check_sink() {
     backfill.shown.last_error.clear();
   }
   unreachable = false;
-  checked = true;
+  if (!std::exchange(checked, true) && options.answered) options.answered();
   note_overwrite(health->capabilities.overwrite);
   const Time now = clocks.wall_now();
   co_await look_for_restart(live);

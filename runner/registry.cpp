@@ -242,10 +242,11 @@ asio::awaitable<Outcome<Committed>> Registry::remove_with(std::string tenant, st
 }
 
 asio::awaitable<Outcome<std::vector<std::string>>> Registry::reconcile(std::string tenant,
-                                                                       std::vector<JobSpec> specs) {
+                                                                       std::vector<JobSpec> specs,
+                                                                       MayLeaveOut may_leave_out) {
   const Turns::Turn turn = co_await impl_->turns.take();
   RegistryDraft draft = impl_->draft();
-  auto lines = draft.reconcile(tenant, std::move(specs));
+  auto lines = draft.reconcile(tenant, std::move(specs), may_leave_out);
   if (!lines) co_return lines.refusal();
   const auto done = co_await impl_->commit(std::move(draft));
   if (!done) co_return done.refusal();

@@ -48,6 +48,10 @@ struct Added {
   std::string replaces;  // job id
 };
 
+/// Asked of a job of the configuration that is unfit (JobSpec::unfit): true to go on without it, and with
+/// the one that held its path until now.
+using MayLeaveOut = std::function<bool(const std::string& store_path, const Refusal& why)>;
+
 inline constexpr const char* kStreamChanged = "stream";
 
 /// Where a list goes on after this job; opaque to whoever asks for the list.
@@ -73,7 +77,8 @@ class Registry {
   /// Makes the jobs of the configuration equal to `specs`; touches no other and no unchanged one. Returns
   /// what was added, removed and left, one line each.
   boost::asio::awaitable<Outcome<std::vector<std::string>>> reconcile(std::string tenant,
-                                                                      std::vector<JobSpec> specs);
+                                                                      std::vector<JobSpec> specs,
+                                                                      MayLeaveOut may_leave_out = {});
   /// Deletes the state of streams that have rested long enough; returns how many.
   boost::asio::awaitable<std::size_t> forget_rested();
 

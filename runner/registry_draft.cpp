@@ -216,6 +216,7 @@ Outcome<Added> RegistryDraft::add(const std::string& tenant, JobSpec spec, Origi
   Added added;
   if (const Job* held = job_at(tenant, spec.store_path)) {
     if (held->spec.identity == spec.identity) return renew(*held, spec, origin);
+    if (spec.unfit) return *spec.unfit;
     if (!replace) {
       return conflict("store_path",
                       "\"" + spec.store_path + "\" belongs to job " + held->id +
@@ -227,6 +228,7 @@ Outcome<Added> RegistryDraft::add(const std::string& tenant, JobSpec spec, Origi
     added.replaces = held->id;
     take_out(*held);
   }
+  if (spec.unfit) return *spec.unfit;
   if (const Job* other = rival(tenant, spec)) {
     return conflict("record",
                     "job " + other->id + " (" + other->spec.store_path + ") may already write series of \"" +
@@ -278,26 +280,54 @@ Outcome<bool> RegistryDraft::remove(const std::string& tenant, const std::string
   return true;
 }
 
-Outcome<std::vector<std::string>> RegistryDraft::reconcile(const std::string& tenant,
-                                                           std::vector<JobSpec> specs) {
-  std::vector<std::string> lines;
+/// Takes out what the configuration no longer has, but for jobs whose successor cannot be made yet: their
+/// ids.
+std::set<std::string> RegistryDraft::clear(const std::string& tenant, const std::vector<JobSpec>& specs,
+                                           std::vector<std::string>& lines) {
   std::set<std::string> wanted;
-  for (const JobSpec& spec : specs) wanted.insert(spec.identity);
-  // Removals first, so that what stays or comes finds its path and its names free.
+  std::set<std::string> without_successor;  // store paths
+  for (const JobSpec& spec : specs) {
+    wanted.insert(spec.identity);
+    if (spec.unfit) without_successor.insert(spec.store_path);
+  }
+  std::set<std::string> kept;
   for (const auto& [key, held] : state_.jobs()) {
     if (key.first != tenant || held.origin != Origin::config || wanted.count(held.spec.identity) > 0)
       continue;
+    if (without_successor.count(held.spec.store_path) > 0) {
+      kept.insert(held.id);
+      continue;
+    }
     take_out(held);
     lines.push_back("removed " + held.spec.store_path + " (job " + held.id + ")");
   }
-  for (JobSpec& spec : specs) {
-    const std::string path = spec.store_path;
+  return kept;
+}
+
+Outcome<std::vector<std::string>> RegistryDraft::reconcile(const std::string& tenant,
+                                                           std::vector<JobSpec> specs,
+                                                           const MayLeaveOut& may_leave_out) {
+  std::vector<std::string> lines;
+  // Removals first, so that what stays or comes finds its path and its names free.
+  const std::set<std::string> kept = clear(tenant, specs, lines);
+  for (const JobSpec& spec : specs) {
     const std::size_t touched = jobs_.size();
-    auto added = add(tenant, std::move(spec), Origin::config, false);
-    if (!added) return added.refusal();
+    auto added = add(tenant, spec, Origin::config, false);
+    if (!added && kept.count(added.refusal().job_id) > 0 && !spec.unfit) {
+      // It stayed for want of a successor only, and is in the way.
+      const Job gone = *job({tenant, added.refusal().job_id});
+      take_out(gone);
+      lines.push_back("removed " + gone.spec.store_path + " (job " + gone.id + ")");
+      added = add(tenant, spec, Origin::config, false);
+    }
+    if (!added) {
+      const bool leave_out = spec.unfit && may_leave_out && may_leave_out(spec.store_path, added.refusal());
+      if (!leave_out) return added.refusal();
+      continue;
+    }
     const bool fresh = added->how == Added::How::created;
     const std::string_view what = fresh ? "added " : jobs_.size() > touched ? "renewed " : "left ";
-    lines.push_back(std::string(what) + path + " (job " + added->job.id + ")");
+    lines.push_back(std::string(what) + spec.store_path + " (job " + added->job.id + ")");
   }
   return lines;
 }

@@ -66,9 +66,11 @@ class RegistryDraft {
 
   [[nodiscard]] Outcome<Added> add(const std::string& tenant, JobSpec spec, Origin origin, bool replace);
   [[nodiscard]] Outcome<bool> remove(const std::string& tenant, const std::string& id, Origin by);
-  /// All or nothing: one line for each job of the configuration, and one for each that it held before.
+  /// All or nothing, but for what may be left out: one line for each job of the configuration, and one for
+  /// each that it held before.
   [[nodiscard]] Outcome<std::vector<std::string>> reconcile(const std::string& tenant,
-                                                            std::vector<JobSpec> specs);
+                                                            std::vector<JobSpec> specs,
+                                                            const MayLeaveOut& may_leave_out = {});
 
   /// Every stream that is touched is required to be as it was.
   /// After what `batch` holds already.
@@ -83,6 +85,8 @@ class RegistryDraft {
   [[nodiscard]] const Job* job_at(const std::string& tenant, const std::string& store_path) const;
   [[nodiscard]] const Job* rival(const std::string& tenant, const JobSpec& spec) const;
   [[nodiscard]] Added renew(const Job& held, const JobSpec& spec, Origin origin);
+  std::set<std::string> clear(const std::string& tenant, const std::vector<JobSpec>& specs,
+                              std::vector<std::string>& lines);
   void take_out(const Job& gone);
   void view(const Job& job);
   void put_stream(Stream stream);

@@ -127,6 +127,7 @@ asio::awaitable<void> Runner::Impl::look_back() {
 asio::awaitable<void> Runner::Impl::maintain() {
   while (!stopped) {
     co_await maintain_once();
+    sink_answered();  // what a commit that failed left waiting
     co_await look_back();
     if (!stopped) {
       co_await clocks.sleep_for(kInterval);

@@ -25,11 +25,6 @@ BackfillOptions backfill_options(const RunnerOptions& options) {
   return of_lane;
 }
 
-asio::awaitable<void> counted(asio::awaitable<void> work, std::size_t& running) {
-  co_await std::move(work);
-  running -= 1;
-}
-
 }  // namespace
 
 Runner::Impl::Impl(asio::any_io_executor on_loop, asio::thread_pool& on_pool, Store& in_store,
@@ -74,7 +69,8 @@ std::string Runner::Impl::why_paused(const Stream& stream) const {
       }
       const SinkFacts facts = sink(name);
       const bool takes = facts.overwrites || (facts.keeps_larger && job->spec.engine.rising_only);
-      if (job->spec.engine.corrections == engine::Corrections::repush && facts.exists && !takes) {
+      if (job->spec.engine.corrections == engine::Corrections::repush && facts.exists &&
+          facts.overwrite_known && !takes) {
         return facts.why_not + ", which `corrections: repush` needs: restore it, or post the job with `hold`";
       }
     }
@@ -165,6 +161,7 @@ Runner::Runner(asio::any_io_executor loop, asio::thread_pool& pool, Store& store
   }
   for (SinkEntry& entry : sinks) {
     entry.pump.sink_name = entry.name;
+    entry.pump.answered = [self = impl_.get()] { self->sink_answered(); };
     SinkPart part{.server = entry.server,
                   .is_default = entry.is_default,
                   .sink = std::move(entry.sink),
@@ -220,47 +217,6 @@ engine::Result<void> Runner::load() {
   return {};
 }
 
-asio::awaitable<Outcome<std::vector<std::string>>> Runner::reconcile(std::vector<std::string> jobs) {
-  std::vector<JobSpec> specs;
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    // A file outlives the valid_until of a job in it: then the job is expired, and the file is not wrong.
-    Outcome<JobSpec> spec = parse_job(jobs[i], *impl_, engine::Time::min());
-    if (!spec) {
-      Refusal refusal = spec.refusal();
-      refusal.detail = "jobs[" + std::to_string(i) + "]: " + refusal.field + ": " + refusal.detail;
-      co_return refusal;
-    }
-    specs.push_back(std::move(*spec));
-  }
-  std::string tenant = impl_->options.tenant;
-  co_return co_await impl_->registry.reconcile(std::move(tenant), std::move(specs));
-}
-
-asio::awaitable<Outcome<std::vector<std::string>>> Runner::reload(std::vector<SourceEntry> sources,
-                                                                  std::vector<std::string> gone,
-                                                                  std::vector<std::string> jobs) {
-  std::map<std::string, SourcePart> before = impl_->sources;
-  for (SourceEntry& entry : sources) {
-    impl_->sources[entry.name] = {.server = entry.server, .fetcher = std::move(entry.fetcher)};
-  }
-  for (const std::string& name : gone) {
-    impl_->sources.erase(name);
-  }
-  Outcome<std::vector<std::string>> lines = co_await reconcile(std::move(jobs));
-  if (!lines) {
-    impl_->sources = std::move(before);
-    co_return lines.refusal();
-  }
-  for (const Stream* stream : impl_->registry.streams()) {
-    const auto source = impl_->sources.find(stream->source);
-    StreamRunner* runner = impl_->scheduler.find({stream->tenant, stream->id});
-    if (runner != nullptr) {
-      runner->use(source == impl_->sources.end() ? nullptr : source->second.fetcher);
-    }
-  }
-  co_return lines;
-}
-
 asio::awaitable<void> Runner::run() {
   Impl& self = *impl_;
   for (auto& [name, part] : self.sinks) {
@@ -288,7 +244,7 @@ void Runner::stop() {
 }
 
 bool Runner::at_rest() const {
-  if (impl_->scheduler.ticking() > 0 || !impl_->backfills.at_rest()) {
+  if (impl_->scheduler.ticking() > 0 || !impl_->backfills.at_rest() || impl_->taking_up > 0) {
     return false;
   }
   for (const PumpStatus& status : impl_->outbox()) {

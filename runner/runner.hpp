@@ -62,11 +62,15 @@ class Runner {
 
   /// Reads jobs, streams and cursors from the store. Once, before run().
   [[nodiscard]] engine::Result<void> load();
+  /// Asks every sink once, all at the same time, what it can do; returns when all have answered or failed,
+  /// and after `limit` in any case. Before run().
+  boost::asio::awaitable<void> ask_sinks(std::chrono::milliseconds limit);
   /// Makes the jobs of the configuration equal to `jobs` (JSON as POSTed); returns a line for each that
-  /// changed.
+  /// changed. A new or changed job whose sink has not answered yet waits until it has; one whose sink cannot
+  /// take it is left out, with an error in the log.
   boost::asio::awaitable<Outcome<std::vector<std::string>>> reconcile(std::vector<std::string> jobs);
   /// The same with these sources, beside those there are, and without those that are `gone`; when a job is
-  /// refused, the sources stay as they were, too. Streams at work end their tick with the one they have.
+  /// refused, be it for its sink, the sources stay as they were, too. Streams at work end their tick with the one they have.
   boost::asio::awaitable<Outcome<std::vector<std::string>>> reload(std::vector<SourceEntry> sources,
                                                                    std::vector<std::string> gone,
                                                                    std::vector<std::string> jobs);

@@ -42,7 +42,9 @@ JobContext::SinkFacts Runner::Impl::sink(const std::string& name) const {
                   .overwrites = false,
                   .keeps_larger = false,
                   .why_not = {},
-                  .out_of_order_window = can.out_of_order_window};
+                  .out_of_order_window = can.out_of_order_window,
+                  .overwrite_known = can.overwrite_known,
+                  .window_known = can.window_known};
   facts.overwrites =
       can.overwrite == sinks::Overwrite::last_wins || can.overwrite == sinks::Overwrite::append_log;
   facts.keeps_larger = can.overwrite == sinks::Overwrite::max_wins;

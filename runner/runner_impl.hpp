@@ -18,6 +18,7 @@
 #include "runner/scheduler.hpp"
 #include "runner/service.hpp"
 #include "runner/store.hpp"
+#include "runner/turns.hpp"
 
 namespace settle::runner {
 
@@ -32,6 +33,15 @@ struct SourcePart {
   std::string server;
   std::shared_ptr<fetchers::Fetcher> fetcher;
 };
+
+/// Of a job of the configuration that one of its sinks cannot take: is everything refused for it?
+enum class Unfit : std::uint8_t { refuse_all, leave_out };
+
+/// `work`, which is one less of what runs when it ends.
+inline boost::asio::awaitable<void> counted(boost::asio::awaitable<void> work, std::size_t& running) {
+  co_await std::move(work);
+  running -= 1;
+}
 
 struct Runner::Impl final : Service, JobContext {
   Impl(boost::asio::any_io_executor loop, boost::asio::thread_pool& pool, Store& store, Clocks& clocks,
@@ -101,6 +111,12 @@ struct Runner::Impl final : Service, JobContext {
                                             WriteBatch with);
   [[nodiscard]] std::string why_no_backfill(const Job& job) const;
 
+  // config_jobs.cpp
+  using Lines = std::vector<std::string>;
+  boost::asio::awaitable<Outcome<Lines>> reconcile(std::vector<std::string> jobs, Unfit unfit);
+  void sink_answered();
+  boost::asio::awaitable<void> take_up();
+
   // retention.cpp
   boost::asio::awaitable<void> maintain();
   boost::asio::awaitable<void> maintain_once();
@@ -120,6 +136,10 @@ struct Runner::Impl final : Service, JobContext {
   BackfillLane backfills;
   ReadBackCheck read_back;
   SteadyTime next_read_back{};
+  Turns config_turns;
+  std::vector<std::string> config_jobs;             // as last taken over
+  std::map<std::string, std::string> jobs_waiting;  // of them, for a sink to answer: store_path, why
+  std::size_t taking_up = 0;                        // answers of sinks in hand
   bool stopped = false;
   std::size_t running = 0;  // pumps and maintenance at work
 };

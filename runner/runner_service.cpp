@@ -6,6 +6,7 @@
 
 #include "runner/backfill_gauges.hpp"
 #include "runner/dead_letter.hpp"
+#include "runner/family.hpp"
 #include "runner/finality_status.hpp"
 #include "runner/gauges.hpp"
 #include "runner/keys.hpp"
@@ -107,8 +108,10 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   read_finality_status(job, *status, out);
   const engine::EngineOptions& asked = job.spec.engine;
   for (const std::string& name : job.spec.sinks) {
-    const auto window = sink(name).out_of_order_window;
-    const bool needs_order = window && *window < asked.watch && asked.output == engine::Output::gauge;
+    const SinkFacts facts = sink(name);
+    const auto window = facts.out_of_order_window;
+    const bool needs_order =
+        facts.window_known && window && *window < asked.watch && asked.output == engine::Output::gauge;
     if (needs_order && !asked.in_order) {
       out.warnings.push_back("sink " + name + " takes nothing over " + engine::format_duration(*window) +
                              " behind its newest sample, and the job was made for sinks that do: rows that "
@@ -265,6 +268,9 @@ std::string Runner::Impl::metrics_text() const {
       backfill_families(lanes, options.metrics_jobs_max, clocks.source_now());
   families.insert(families.end(), std::make_move_iterator(filling.begin()),
                   std::make_move_iterator(filling.end()));
+  Family waiting{"settle_config_jobs_waiting", "Jobs of the configuration that wait for a sink to answer."};
+  waiting.add(static_cast<double>(jobs_waiting.size()));
+  families.push_back(std::move(waiting).take());
   return prometheus::TextSerializer{}.Serialize(families);
 }
 

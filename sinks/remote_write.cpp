@@ -50,6 +50,10 @@ Capabilities RemoteWrite::capabilities() const {
   Capabilities can;
   can.overwrite = is_vm ? overwrite_of(facts_) : Overwrite::none;
   if (!is_vm) can.out_of_order_window = options_.out_of_order_window;
+  // What a VictoriaMetrics does with a second value depends on its version and flags.
+  can.window_known = found_.answered || options_.server != RemoteServer::automatic;
+  can.overwrite_known =
+      found_.answered || (can.window_known && options_.server != RemoteServer::victoriametrics);
   can.batch_rows_max = options_.batch_rows_max;
   can.can_read_back = found_.can_read_back;
   can.takes_stale_markers = options_.stale_markers;

@@ -72,6 +72,7 @@ class RemoteWrite final : public Sink {
     std::string version;  // "": not known
     std::optional<engine::Time> started_at;
     bool can_read_back = false;
+    bool answered = false;
   };
   boost::asio::awaitable<net::ClientResult> get(std::string path);
   boost::asio::awaitable<net::ClientResult> post(std::string body, bool zstd);

@@ -55,6 +55,7 @@ void RemoteWrite::take(Found found) {
     order_.forget();
   }
   found_ = std::move(found);
+  found_.answered = true;
 }
 
 asio::awaitable<bool> RemoteWrite::can_read(RemoteServer server) {

@@ -36,6 +36,9 @@ struct Capabilities {
   bool can_read_back = false;
   bool takes_stale_markers = false;       // else rows with Reason::stale are left out
   bool durable_when_acknowledged = true;  // false: acknowledged rows may be lost when the server restarts
+  // False until the server has answered a check: the worst that it may turn out to be stands there till then.
+  bool overwrite_known = true;
+  bool window_known = true;
 };
 
 /// One sample as the sink has it.

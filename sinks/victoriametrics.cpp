@@ -16,6 +16,7 @@ VictoriaMetrics::VictoriaMetrics(net::HttpClient& client, VictoriaMetricsOptions
 Capabilities VictoriaMetrics::capabilities() const {
   Capabilities can;
   can.overwrite = overwrite_of(facts_);
+  can.overwrite_known = answered_;
   can.batch_rows_max = options_.batch_rows_max;
   can.can_read_back = can_read_back_;
   can.durable_when_acknowledged = false;  // a killed server forgets what it acknowledged in its last seconds
@@ -48,6 +49,7 @@ asio::awaitable<SinkHealth> VictoriaMetrics::check() {
     // A gateway may hide /metrics and still let us read.
     can_read_back_ = co_await reader_.is_open();
   }
+  answered_ = true;
   health.reachable = true;
   health.server = server_text(facts_);
   health.meaning = meaning_of(facts_);

@@ -42,6 +42,7 @@ class VictoriaMetrics final : public Sink {
   ServerFacts facts_;
   mutable SeriesText takes_;  // the newest series that facts_ let pass: the next row is often of it, too
   bool can_read_back_ = true;
+  bool answered_ = false;  // a check, ever
 };
 
 }  // namespace settle::sinks

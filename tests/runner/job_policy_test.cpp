@@ -16,10 +16,12 @@ using ::testing::HasSubstr;
 
 Outcome<JobSpec> parse(const std::string& more) {
   const test::FakeContext context;
-  return parse_job(
+  auto spec = parse_job(
       R"({"query":"m","granularity":"1m","source":"trace","sketch_type":"scalar","store_path":"p")" + more +
           "}",
       context, engine::from_epoch_ms(0));
+  if (spec && spec->unfit) return *spec->unfit;
+  return spec;
 }
 
 struct Asked {

@@ -40,11 +40,14 @@ class MemorySink final : public sinks::Sink {
     can.can_read_back = memory_.can_read_back;
     can.out_of_order_window = memory_.out_of_order_window;
     can.takes_stale_markers = memory_.takes_stale_markers;
+    can.overwrite_known = answered_;
+    can.window_known = answered_;
     return can;
   }
   asio::awaitable<sinks::SinkHealth> check() override {
     sinks::SinkHealth health;
-    health.reachable = true;
+    answered_ = answered_ || memory_.answers;
+    health.reachable = memory_.answers;
     health.capabilities = capabilities();
     co_return health;
   }
@@ -85,6 +88,7 @@ class MemorySink final : public sinks::Sink {
 
  private:
   SinkMemory& memory_;
+  bool answered_ = false;
 };
 
 }  // namespace
@@ -247,6 +251,12 @@ runner::Outcome<std::vector<std::string>> RunnerRig::reload_without_source() {
   std::vector<std::string> jobs;
   auto changed =
       parts_->wait_for(parts_->runner.reload(std::move(sources), std::move(gone), std::move(jobs)));
+  settle_down();
+  return changed;
+}
+
+runner::Outcome<std::vector<std::string>> RunnerRig::configure(std::vector<std::string> jobs) {
+  auto changed = parts_->wait_for(parts_->runner.reconcile(std::move(jobs)));
   settle_down();
   return changed;
 }

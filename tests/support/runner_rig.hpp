@@ -28,6 +28,7 @@ struct SinkMemory {
   sinks::Overwrite overwrite = sinks::Overwrite::append_log;
   std::optional<engine::Duration> out_of_order_window;
   sinks::PushVerdict verdict = sinks::PushVerdict::accepted;
+  bool answers = true;  // its checks; what it can do is known once it has
   bool can_read_back = false;
   bool takes_stale_markers = false;
   std::function<bool(const sinks::Row&)> refuses;  // a row, for good
@@ -58,6 +59,8 @@ class RunnerRig {
   /// As SIGHUP does, with another script for the source.
   [[nodiscard]] runner::Outcome<std::vector<std::string>> reload(const Script& script,
                                                                  std::vector<std::string> jobs);
+  /// As the daemon does at its start.
+  [[nodiscard]] runner::Outcome<std::vector<std::string>> configure(std::vector<std::string> jobs);
   [[nodiscard]] runner::Outcome<bool> remove(const std::string& job_id, bool flush = false);
   [[nodiscard]] runner::Outcome<std::vector<std::string>> reload_without_source();
   /// Begun now, done while time passes: for what a script does in the middle of a poll.
