@@ -113,6 +113,7 @@ net::ServerResponse revisions(const runner::Service& service, const net::ServerR
   if (!start) return refusal_response(start.refusal());
   const auto end = time_parameter(request, "end", engine::Time::max());
   if (!end) return refusal_response(end.refusal());
+  if (*start > *end) return refusal_response(bad_parameter("start", "is after \"end\""));
   const auto page = service.revisions({.tenant = service.tenant(),
                                        .job_id = job,
                                        .series = std::move(series),

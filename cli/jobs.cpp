@@ -1,5 +1,6 @@
 #include "cli/jobs.hpp"
 
+#include <filesystem>
 #include <fstream>
 #include <istream>
 #include <iterator>
@@ -68,7 +69,11 @@ int add_job(const JobsOptions& options, std::istream& in, std::ostream& out, std
     call.body.assign(std::istreambuf_iterator<char>(in), {});
   } else {
     std::ifstream file(options.body_file, std::ios::binary);
-    if (!file) return fail(err, "cannot read \"" + options.body_file + "\"");
+    // A folder opens, but does not read.
+    if (!file || std::filesystem::is_directory(options.body_file)) {
+      fail(err, "cannot read \"" + options.body_file + "\"");
+      return 2;
+    }
     call.body.assign(std::istreambuf_iterator<char>(file), {});
   }
   const auto answer = http_call(call);
@@ -81,15 +86,16 @@ int add_job(const JobsOptions& options, std::istream& in, std::ostream& out, std
 }
 
 int remove_job(const JobsOptions& options, std::ostream& out, std::ostream& err) {
+  const auto job_id = find_job_id(options.server, options.job_id);
+  if (!job_id) return fail(err, job_id.error().detail);
   Call call;
   call.method = "DELETE";
   call.url = options.server;
-  call.path =
-      std::string(kJobsPath) + "/" + net::url_encode(options.job_id) + (options.flush ? "?flush=true" : "");
+  call.path = std::string(kJobsPath) + "/" + net::url_encode(*job_id) + (options.flush ? "?flush=true" : "");
   const auto answer = http_call(call);
   if (!answer) return fail(err, answer.error().detail);
   if (answer->status != 204) return fail(err, problem_text(answer->status, answer->body));
-  out << "removed " << options.job_id << '\n';
+  out << "removed " << *job_id << '\n';
   return 0;
 }
 

@@ -13,11 +13,11 @@ struct JobsOptions {
   bool as_json = false;     // list: the answer as it came
   std::string body_file{};  // add: a JSON object; "-" reads standard input
   bool replace = false;     // add
-  std::string job_id{};     // rm
+  std::string job_id{};     // rm: id or store_path
   bool flush = false;       // rm: what is open goes out first, as it is
 };
 
-/// Each returns the exit code: 0 done, 1 refused or unreachable (said on `err`).
+/// Each returns the exit code: 0 done, 1 refused or unreachable, 2 no file to read (said on `err`).
 [[nodiscard]] int list_jobs(const JobsOptions& options, std::ostream& out, std::ostream& err);
 [[nodiscard]] int add_job(const JobsOptions& options, std::istream& in, std::ostream& out, std::ostream& err);
 [[nodiscard]] int remove_job(const JobsOptions& options, std::ostream& out, std::ostream& err);

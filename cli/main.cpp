@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -45,14 +46,13 @@ void add_serve(CLI::App& app, Action& action) {
       ->type_name("DIR");
   command->add_option("--listen", options->listen, "Address of the REST API, instead of listen")
       ->type_name("HOST:PORT");
-  command
-      ->add_option(
-          "--clock-start", *start,
-          "Source time starts here (RFC 3339 or epoch milliseconds): for demos, tests and rehearsals")
-      ->type_name("TIME")
-      ->check(CLI::Validator(time_problem, ""));
+  CLI::Option* clock_start = command->add_option(
+      "--clock-start", *start,
+      "Source time starts here (RFC 3339 or epoch milliseconds): for demos, tests and rehearsals");
+  clock_start->type_name("TIME")->check(CLI::Validator(time_problem, ""));
   command->add_option("--clock-speed", options->clock_speed, "Source time runs so many times as fast")
       ->type_name("N")
+      ->needs(clock_start)
       ->check(CLI::Range(0.001, 100'000.0))
       ->check(CLI::Validator(
           [](const std::string& text) {
@@ -70,7 +70,8 @@ void add_serve(CLI::App& app, Action& action) {
 
 int run_check_config(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
-  if (!in) {
+  // A folder opens, but does not read.
+  if (!in || std::filesystem::is_directory(file)) {
     std::cerr << "settle check-config: cannot read \"" << file << "\"\n";
     return 2;
   }
@@ -114,7 +115,7 @@ void add_jobs(CLI::App& app, Action& action) {
 
   auto* remove =
       with_server(command->add_subcommand("rm", "Delete a job; what it emitted is still delivered"));
-  remove->add_option("JOB_ID", options->job_id, "As jobs list prints it")->required();
+  remove->add_option("JOB", options->job_id, "The job: its id or its store_path")->required();
   remove->add_flag("--flush", options->flush, "What is not settled yet goes out first, as it is");
   remove->callback(
       [&action, options] { action = [options] { return remove_job(*options, std::cout, std::cerr); }; });

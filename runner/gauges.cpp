@@ -137,7 +137,8 @@ void add_finality(std::vector<MetricFamily>& out, const std::vector<JobGauges>& 
 }  // namespace
 
 std::vector<MetricFamily> gauge_families(const std::vector<JobGauges>& jobs, std::size_t jobs_max,
-                                         const std::vector<PumpStatus>& sinks, const StoreStat& store) {
+                                         const std::vector<PumpStatus>& sinks, const StoreStat& store,
+                                         std::size_t jobs_waiting) {
   std::vector<MetricFamily> out;
   add_jobs(out, jobs, jobs_max);
   add_finality(out, jobs, jobs_max);
@@ -149,7 +150,9 @@ std::vector<MetricFamily> gauge_families(const std::vector<JobGauges>& jobs, std
   Family sequence{"settle_store_commits_total", "Transactions since the store was made.",
                   MetricType::Counter};
   sequence.add(static_cast<double>(store.last_sequence));
-  for (Family* family : {&used, &limit, &sequence}) {
+  Family waiting{"settle_config_jobs_waiting", "Jobs of the configuration that wait for a sink to answer."};
+  waiting.add(static_cast<double>(jobs_waiting));
+  for (Family* family : {&used, &limit, &sequence, &waiting}) {
     out.push_back(std::move(*family).take());
   }
   return out;

@@ -22,6 +22,7 @@ struct JobGauges {
 [[nodiscard]] std::vector<prometheus::MetricFamily> gauge_families(const std::vector<JobGauges>& jobs,
                                                                    std::size_t jobs_max,
                                                                    const std::vector<PumpStatus>& sinks,
-                                                                   const StoreStat& store);
+                                                                   const StoreStat& store,
+                                                                   std::size_t jobs_waiting = 0);
 
 }  // namespace settle::runner

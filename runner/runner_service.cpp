@@ -6,7 +6,6 @@
 
 #include "runner/backfill_gauges.hpp"
 #include "runner/dead_letter.hpp"
-#include "runner/family.hpp"
 #include "runner/finality_status.hpp"
 #include "runner/gauges.hpp"
 #include "runner/keys.hpp"
@@ -33,6 +32,11 @@ void warn_of_clock(Time now, engine::Duration behind, JobStatus& out) {
                          ", and nothing is polled: the clock was ahead and is now " +
                          engine::format_duration(std::chrono::floor<std::chrono::seconds>(behind)) +
                          " behind what it had reached; polling goes on when it has caught up");
+}
+
+/// None also while the sink has not said what server it is.
+std::optional<engine::Duration> known_window(const JobContext::SinkFacts& sink) {
+  return sink.window_known ? sink.out_of_order_window : std::nullopt;
 }
 
 }  // namespace
@@ -108,10 +112,8 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   read_finality_status(job, *status, out);
   const engine::EngineOptions& asked = job.spec.engine;
   for (const std::string& name : job.spec.sinks) {
-    const SinkFacts facts = sink(name);
-    const auto window = facts.out_of_order_window;
-    const bool needs_order =
-        facts.window_known && window && *window < asked.watch && asked.output == engine::Output::gauge;
+    const auto window = known_window(sink(name));
+    const bool needs_order = window && *window < asked.watch && asked.output == engine::Output::gauge;
     if (needs_order && !asked.in_order) {
       out.warnings.push_back("sink " + name + " takes nothing over " + engine::format_duration(*window) +
                              " behind its newest sample, and the job was made for sinks that do: rows that "
@@ -254,7 +256,7 @@ std::string Runner::Impl::metrics_text() const {
   }
   std::vector<prometheus::MetricFamily> families = metrics.registry.Collect();
   std::vector<prometheus::MetricFamily> gauges =
-      gauge_families(jobs, options.metrics_jobs_max, outbox(), store.stat());
+      gauge_families(jobs, options.metrics_jobs_max, outbox(), store.stat(), jobs_waiting.size());
   families.insert(families.end(), std::make_move_iterator(gauges.begin()),
                   std::make_move_iterator(gauges.end()));
   std::vector<LaneGauges> lanes;
@@ -268,9 +270,6 @@ std::string Runner::Impl::metrics_text() const {
       backfill_families(lanes, options.metrics_jobs_max, clocks.source_now());
   families.insert(families.end(), std::make_move_iterator(filling.begin()),
                   std::make_move_iterator(filling.end()));
-  Family waiting{"settle_config_jobs_waiting", "Jobs of the configuration that wait for a sink to answer."};
-  waiting.add(static_cast<double>(jobs_waiting.size()));
-  families.push_back(std::move(waiting).take());
   return prometheus::TextSerializer{}.Serialize(families);
 }
 

@@ -103,7 +103,8 @@ void add_verify(CLI::App& app, Action& action) {
   auto options = std::make_shared<EvidenceOptions>();
   auto* command = app.add_subcommand(
       "verify",
-      "Compare what a job's sinks acknowledged with what they have (exit code 1 when anything differs)");
+      "Compare what a job's sinks acknowledged with what they have (exit code 1 when anything differs, "
+      "or a sink refused rows)");
   command->add_option("--job", options->job, "The job: its id or its store_path")
       ->required()
       ->type_name("JOB");

@@ -147,6 +147,8 @@ TEST_F(ResultsApi, ListsTheRevisionsOfAJob) {
                   .empty());
   EXPECT_TRUE(
       ask_object(200, "GET", path + "?job=id1&end=2026-06-26T13:56:00Z").at("revisions").as_array().empty());
+  const std::string backwards = "?job=id1&start=2026-06-26T13:57:00Z&end=2026-06-26T13:56:00Z";
+  EXPECT_EQ(ask_object(422, "GET", path + backwards).at("field"), "start");
   EXPECT_EQ(ask_object(422, "GET", path).at("field"), "job");
   EXPECT_EQ(ask_object(422, "GET", path + "?job=id1&series=%7B").at("field"), "series");
   EXPECT_EQ(ask_object(422, "GET", path + "?job=id1&start=soon").at("field"), "start");

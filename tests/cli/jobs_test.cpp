@@ -26,6 +26,16 @@ TEST(Jobs, RefusesAnAnswerThatIsNotAListOfJobs) {
   }
 }
 
+TEST(Jobs, TakesNoFolderForAFile) {
+  JobsOptions options;
+  options.body_file = "/";
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(add_job(options, in, out, err), 2);
+  EXPECT_EQ(err.str(), "settle jobs: cannot read \"/\"\n");
+}
+
 TEST(Jobs, SaysWhatAProblemSays) {
   EXPECT_EQ(
       problem_text(422,

@@ -22,6 +22,14 @@ TEST_F(Serve, KeepsJobsAndStateOverAnOrderlyStop) {
   EXPECT_EQ(read_file(folder_ / "out.jsonl"), before) << "nothing went out twice";
 }
 
+TEST_F(Serve, RemovesAJobByTheStorePathOfIt) {
+  start();
+  EXPECT_EQ(post(job("a/b")), 201);
+  EXPECT_EQ(run({"jobs", "rm", "--server", url_, "a/b"}, "said"), 0) << read_file(folder_ / "said");
+  EXPECT_EQ(get("/api/v1/precompute/jobs").find("\"a/b\""), std::string::npos);
+  EXPECT_EQ(run({"jobs", "rm", "--server", url_, "a/b"}, "said"), 1);
+}
+
 TEST_F(Serve, RefusesASecondDaemonOnTheSameData) {
   start();
   const pid_t second = spawn("second");

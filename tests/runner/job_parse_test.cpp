@@ -20,7 +20,9 @@ const engine::Time kNow = engine::from_epoch_ms(1'782'482'220'000);  // 2026-06-
 Outcome<JobSpec> parse(const std::string& body, const std::string& default_sink = "builtin") {
   test::FakeContext context;
   context.default_sink_name = default_sink;
-  return parse_job(body, context, kNow);
+  auto spec = parse_job(body, context, kNow);
+  if (spec && spec->unfit) return *spec->unfit;
+  return spec;
 }
 
 constexpr const char* kRequired =
