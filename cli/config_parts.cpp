@@ -118,6 +118,11 @@ void check_url(const std::string& url, const net::Auth& auth, Place place, Probl
     problems.error(place, "\"url\" is http://HOST[:PORT][/PATH] or https://…, not \"" + url + "\"");
     return;
   }
+  // Digits, by the grammar; Boost's port_number() says nothing of what is too large.
+  const std::string port{parsed->port()};
+  if (!port.empty() && (port.size() > 5 || std::stoi(port) < 1 || std::stoi(port) > 65'535)) {
+    problems.error(place, "the port of \"url\" is from 1 to 65535, not " + port);
+  }
   if (parsed->has_userinfo()) {
     problems.error(place, "a password in a \"url\" ends up in logs: use \"auth\" with password_file");
   } else if (parsed->has_query()) {

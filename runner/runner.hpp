@@ -70,7 +70,8 @@ class Runner {
   /// take it is left out, with an error in the log.
   boost::asio::awaitable<Outcome<std::vector<std::string>>> reconcile(std::vector<std::string> jobs);
   /// The same with these sources, beside those there are, and without those that are `gone`; when a job is
-  /// refused, be it for its sink, the sources stay as they were, too. Streams at work end their tick with the one they have.
+  /// refused, be it for its sink, the sources stay as they were, too. Streams at work end their tick with the
+  /// one they have.
   boost::asio::awaitable<Outcome<std::vector<std::string>>> reload(std::vector<SourceEntry> sources,
                                                                    std::vector<std::string> gone,
                                                                    std::vector<std::string> jobs);

@@ -196,6 +196,8 @@ TEST(Config, RefusesWithFileLineColumnAndWhatToDo) {
       {"sources: {a: {kind: prometheus, url: h, queries: {m: f(x)}}}", "1:33: \"url\" is http://HOST*"},
       {"sources: {a: {kind: prometheus, url: 'ftp://h', queries: {m: f(x)}}}",
        "1:33: \"url\" is http://HOST*"},
+      {"sources: {a: {kind: prometheus, url: 'http://h:99999', queries: {m: f(x)}}}",
+       "1:33: the port of \"url\" is from 1 to 65535, not 99999"},
       {"sources: {a: {kind: prometheus, url: 'http://u:p@h', queries: {m: f(x)}}}",
        "1:33: a password in a \"url\"*"},
       {"sources: {a: {kind: prometheus, url: 'http://h', queries: {9m: f(x)}}}",
