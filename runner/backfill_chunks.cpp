@@ -112,7 +112,8 @@ BackfillLane::Impl::Asked BackfillLane::Impl::ask(const Stream& stream, TimeRang
                           .selector = stream.selector,
                           .now = now,
                           .timeout = kFetchMax},
-              .work = {}};
+              .work = {},
+              .late = {}};
   asked.work.tenant = stream.tenant;
   asked.work.stream_id = stream.id;
   asked.work.options = stream.engine;
@@ -143,9 +144,11 @@ BackfillLane::Impl::Asked BackfillLane::Impl::ask_chunk(BackfillItem& item, cons
        .samples_wanted = wanted,
        .longest = longest});
   item.chunk = length;
-  Asked asked = ask(stream, engine::next_chunk(todo, length, stream.engine.granularity));
+  Asked asked =
+      ask(stream, cut_for_sinks(engine::next_chunk(todo, length, stream.engine.granularity), job.spec));
   asked.work.targets.push_back(
       {.job_id = job.id, .spec = job.spec, .range = asked.work.range, .sent = sent_of(job)});
+  asked.late = leave_out_late(asked.work.targets);
   return asked;
 }
 

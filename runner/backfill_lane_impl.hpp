@@ -74,6 +74,13 @@ struct GapItem {
   Longest longest;
 };
 
+/// Sinks for which a range is too old.
+struct Late {
+  std::string sinks;              // their names, with commas
+  std::vector<std::string> jobs;  // that have no other
+};
+[[nodiscard]] std::string late_reason(const Late& late);
+
 /// Of a wait for the rate.
 inline constexpr const char* kWhyPaced = "the rate that was asked for";
 
@@ -139,8 +146,14 @@ struct BackfillLane::Impl {
   [[nodiscard]] std::shared_ptr<SentIndex> sent_of(const Job& job);
   void fail(Wait& wait, const std::string& id, std::string why);
   [[nodiscard]] std::vector<const Job*> jobs_of(const Stream& stream) const;
-  /// Rows before it are refused by the sink; none: it takes rows of any age.
+  // backfill_late.cpp
+  /// Rows before it are refused by the sink when they get there; none: it takes rows of any age.
   [[nodiscard]] std::optional<engine::Time> oldest_taken(const std::string& sink) const;
+  /// The beginning of the range that every sink of the job takes, or does not take, as a whole.
+  [[nodiscard]] engine::TimeRange cut_for_sinks(engine::TimeRange range, const JobSpec& spec) const;
+  /// Takes sinks for which a target's range is too old away, and targets with no other.
+  [[nodiscard]] Late leave_out_late(std::vector<FillTarget>& targets) const;
+  boost::asio::awaitable<void> give_up(BackfillId id, engine::TimeRange range, std::string why);
   [[nodiscard]] std::optional<engine::Time> served_from(const Job& job) const;
   /// Commits, also when other jobs of the stream change meanwhile. False: nothing was committed, for the
   /// reason in `why`: a job of `job_ids` is gone, or the store did not take it.
@@ -164,6 +177,7 @@ struct BackfillLane::Impl {
     std::shared_ptr<fetchers::Fetcher> source;
     fetchers::FetchRequest request;
     ChunkWork work;
+    Late late;  // asked for, but not for these
   };
   boost::asio::awaitable<void> step(BackfillId id);
   boost::asio::awaitable<void> finish(BackfillId id, BackfillState state, std::string why);
@@ -183,7 +197,6 @@ struct BackfillLane::Impl {
   boost::asio::awaitable<void> fill_gap(GapStream stream, std::string key);
   [[nodiscard]] std::vector<FillTarget> targets_of(const GapEntry& entry, const Stream& stream,
                                                    engine::TimeRange chunk);
-  [[nodiscard]] std::string leave_out_late(std::vector<FillTarget>& targets) const;
   [[nodiscard]] engine::TimeRange gap_chunk(GapItem& item, const Stream& stream) const;
   boost::asio::awaitable<void> note_attempt(GapStream stream, std::string key, GapEntry entry, ChunkWork work,
                                             Unanswered why, bool shorter);
@@ -194,7 +207,7 @@ struct BackfillLane::Impl {
   boost::asio::awaitable<bool> commit_part(WriteBatch batch, GapStream stream, engine::Amounts amounts,
                                            std::string* why);
   boost::asio::awaitable<void> close_part(GapStream stream, std::string key, GapEntry entry, ChunkDone done,
-                                          GapEntry closed);
+                                          GapEntry closed, Late late);
   // backfill_service.cpp
   boost::asio::awaitable<Outcome<AddedBackfill>> add(std::string tenant, std::string job_id,
                                                      std::string json);

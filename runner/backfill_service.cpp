@@ -106,15 +106,6 @@ std::optional<Refusal> BackfillLane::Impl::refuse(const Job& job, const Backfill
   return std::nullopt;
 }
 
-/// The live lane has sent, or sends before anything else, what is as new as now.
-std::optional<Time> BackfillLane::Impl::oldest_taken(const std::string& sink) const {
-  const auto can = parts.sink(sink);
-  if (!can || !can->out_of_order_window) {
-    return std::nullopt;
-  }
-  return parts.clocks.source_now() - *can->out_of_order_window;
-}
-
 BackfillRecord BackfillLane::Impl::draft(const Job& job, const BackfillRequest& request, Time live_from) {
   const std::optional<Time> served = served_from(job);
   engine::BackfillAsk ask{.asked = request.range,
@@ -166,9 +157,6 @@ asio::awaitable<Outcome<AddedBackfill>> BackfillLane::Impl::add(std::string tena
   }
   // Where the live lane begins for a job that it never served is seen with its first answer.
   const Time now = engine::floor_to(parts.clocks.source_now(), job->spec.engine.granularity);
-  if (auto refusal = refuse(*job, *request, served_from(*job) ? live->live_from : now)) {
-    co_return *std::move(refusal);
-  }
   for (const BackfillItem* item : of_job(job_id)) {
     const BackfillRecord& held = item->record;
     const bool counts =
@@ -176,6 +164,9 @@ asio::awaitable<Outcome<AddedBackfill>> BackfillLane::Impl::add(std::string tena
     if (counts && same_request(held.request, *request)) {
       co_return AddedBackfill{.created = false, .status = status(*item)};
     }
+  }
+  if (auto refusal = refuse(*job, *request, served_from(*job) ? live->live_from : now)) {
+    co_return *std::move(refusal);
   }
   if (auto refusal = refuse_more(job_id)) {
     co_return *std::move(refusal);
@@ -342,59 +333,6 @@ std::optional<BackfillStatus> BackfillLane::find(const std::string& tenant, cons
     return std::nullopt;
   }
   return impl_->status(found->second);
-}
-
-std::vector<GapStatus> BackfillLane::gaps(const Job& job, std::size_t skip, std::size_t limit) const {
-  std::vector<GapStatus> page;
-  const auto found = impl_->gap_items.find({job.tenant, job.stream_id});
-  if (found == impl_->gap_items.end()) {
-    return page;
-  }
-  for (const auto& [key, item] : found->second) {  // by (from, scope), as the keys are
-    const GapEntry& entry = item.entry;
-    if (!entry.job_id.empty() && entry.job_id != job.id) {
-      continue;
-    }
-    if (skip > 0) {
-      skip -= 1;
-      continue;
-    }
-    if (page.size() == limit) {
-      break;
-    }
-    GapStatus gap;
-    gap.scope = entry.gap.scope;
-    gap.range = entry.gap.range;
-    gap.state = entry.state;
-    gap.reason = entry.reason.empty() ? "the live lane had no complete answer in time" : entry.reason;
-    gap.cells = entry.cells_seen;
-    gap.attempts = entry.attempts;
-    gap.last_error = item.wait.why.empty() ? entry.last_error : item.wait.why;
-    gap.noticed_at = entry.noticed_at;
-    gap.closed_at = entry.closed_at;
-    page.push_back(std::move(gap));
-  }
-  return page;
-}
-
-GapCounts BackfillLane::gap_counts(const Job& job) const {
-  GapCounts counts;
-  const auto found = impl_->gap_items.find({job.tenant, job.stream_id});
-  if (found == impl_->gap_items.end()) {
-    return counts;
-  }
-  for (const auto& [key, item] : found->second) {
-    const GapEntry& entry = item.entry;
-    if (!entry.job_id.empty() && entry.job_id != job.id) {
-      continue;
-    }
-    counts.by_state[entry.state] += 1;
-    const bool waits = entry.state == GapState::open || entry.state == GapState::scheduled;
-    if (waits && (!counts.oldest || entry.gap.range.from < *counts.oldest)) {
-      counts.oldest = entry.gap.range.from;
-    }
-  }
-  return counts;
 }
 
 }  // namespace settle::runner

@@ -66,10 +66,21 @@ asio::awaitable<void> BackfillLane::Impl::step(BackfillId id) {
     co_await finish(id, BackfillState::failed, can.error().detail);
     co_return;
   }
+  if (!asked.late.sinks.empty()) {
+    const bool nobody = asked.work.targets.empty();
+    if (nobody) {
+      std::string why = late_reason(asked.late);
+      co_await give_up(id, asked.work.range, std::move(why));
+      co_return;
+    }
+    item.record.last_error = engine::format_time(asked.work.range.from) + " on: " + late_reason(asked.late);
+    item.record.last_error_at = parts.clocks.source_now();
+  }
   item.record.state = item.record.state == BackfillState::queued ? BackfillState::running : item.record.state;
   item.begun_at = parts.clocks.steady_now();
   const engine::Duration granularity = asked.work.options.granularity;
-  std::optional<FetchedAhead> ahead = take_ahead(item, asked);
+  // What was asked ahead was not cut where a sink has stopped taking it since.
+  std::optional<FetchedAhead> ahead = asked.late.sinks.empty() ? take_ahead(item, asked) : std::nullopt;
   fetchers::FetchResult fetched;
   if (ahead) {
     fetched = std::move(ahead->result);
@@ -120,7 +131,7 @@ asio::awaitable<void> BackfillLane::Impl::fetch_ahead(BackfillId id, TimeRange a
   }
   Asked asked = ask_chunk(item, *job, *stream, todo);
   FetchedAhead ahead{.range = asked.work.range, .now = asked.work.now, .result = {}};
-  if (!asked.source) {
+  if (!asked.source || asked.work.targets.empty()) {
     co_return;
   }
   ahead.result = co_await asked.source->fetch(std::move(asked.request));

@@ -36,6 +36,25 @@ std::vector<GapEntry> split_lost(const GapEntry& closed, const Ranges& lost_buck
   return out;
 }
 
+/// A job that got nothing of what was filled for others has an entry of its own.
+void add_late(const Late& late, const std::map<std::string, GapItem>& items, const GapStream& of,
+              std::vector<GapEntry>& parts) {
+  const std::size_t count = parts.size();
+  for (const std::string& job : late.jobs) {
+    for (std::size_t i = 0; i < count; ++i) {
+      GapEntry own = parts[i];
+      own.job_id = job;
+      own.state = GapState::impossible;
+      own.reason = late_reason(late);
+      const auto other = items.find(gap_key_of(of.first, of.second, own));
+      const bool is_free = other == items.end() || other->second.entry.closed_at;
+      if (is_free) {  // else a backfill of the job left a gap there, that is not closed
+        parts.push_back(std::move(own));
+      }
+    }
+  }
+}
+
 /// A gap filled in many chunks is one entry.
 void extend_back(GapEntry& part, const std::map<std::string, GapItem>& items, const std::string& key) {
   for (const auto& [other_key, other] : items) {
@@ -73,12 +92,13 @@ asio::awaitable<bool> BackfillLane::Impl::commit_part(WriteBatch batch, GapStrea
 
 /// Commits what a chunk brought; `closed` was the beginning of the gap, `entry` is what is left of it.
 asio::awaitable<void> BackfillLane::Impl::close_part(GapStream of, std::string key, GapEntry entry,
-                                                     ChunkDone done, GapEntry closed) {
+                                                     ChunkDone done, GapEntry closed, Late late) {
   std::map<std::string, GapItem>& items = gap_items.at(of);
   closed.closed_at = parts.clocks.source_now();
   closed.last_error.clear();
   const char* reason = lost_reason(parts.registry.find_stream(of.first, of.second));
   std::vector<GapEntry> closed_parts = split_lost(closed, done.lost, reason);
+  add_late(late, items, of, closed_parts);
   WriteBatch batch = std::move(done.batch);
   batch.erase(Table::gaps, key);
   for (GapEntry& part : closed_parts) {

@@ -1,8 +1,6 @@
 // The backfill lane at work on gaps: oldest buckets first, the answered part is closed, the rest stays.
 #include <algorithm>
 #include <bit>
-#include <set>
-#include <string>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -111,30 +109,6 @@ std::vector<FillTarget> BackfillLane::Impl::targets_of(const GapEntry& entry, co
   return targets;
 }
 
-/// What a sink would refuse as too old is not sent to it: takes such sinks, and targets with no other, away.
-/// The answer: their names, "" when there is none.
-std::string BackfillLane::Impl::leave_out_late(std::vector<FillTarget>& targets) const {
-  std::set<std::string> late;
-  for (FillTarget& target : targets) {
-    std::erase_if(target.spec.sinks, [&](const std::string& name) {
-      const auto oldest = oldest_taken(name);
-      // gap_chunk() cut it there, a moment ago.
-      const bool is_late =
-          oldest && target.range.to <= engine::ceil_to(*oldest, target.spec.engine.granularity);
-      if (is_late) {
-        late.insert(name);
-      }
-      return is_late;
-    });
-  }
-  std::erase_if(targets, [](const FillTarget& target) { return target.spec.sinks.empty(); });
-  std::string names;
-  for (const std::string& name : late) {
-    names += (names.empty() ? "" : ", ") + name;
-  }
-  return names;
-}
-
 TimeRange BackfillLane::Impl::gap_chunk(GapItem& item, const Stream& stream) const {
   const StreamStatus* status = parts.stream_status(stream.tenant, stream.id);
   const engine::Duration length =
@@ -145,13 +119,7 @@ TimeRange BackfillLane::Impl::gap_chunk(GapItem& item, const Stream& stream) con
                             .longest = item.longest.length});
   TimeRange range = engine::next_chunk(Ranges{item.entry.gap.range}, length, stream.engine.granularity);
   for (const Job* job : jobs_of(stream)) {
-    for (const std::string& name : job->spec.sinks) {
-      const auto oldest = oldest_taken(name);
-      const Time cut = oldest ? engine::ceil_to(*oldest, stream.engine.granularity) : range.to;
-      if (range.from < cut) {
-        range.to = std::min(range.to, cut);  // what is too old for the sink is a chunk of its own
-      }
-    }
+    range = cut_for_sinks(range, job->spec);
   }
   return range;
 }
@@ -187,15 +155,14 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
     co_return;  // its last job went meanwhile: whoever comes back finds the gap
   }
   const bool counts = stream->engine.output == engine::Output::counter;  // its totals go out live
-  const std::string late = counts ? std::string{} : leave_out_late(asked.work.targets);
+  Late late = counts ? Late{} : leave_out_late(asked.work.targets);
   if (asked.work.targets.empty()) {
-    ChunkDone nothing;
     GapEntry closed = cut_off(entry, range);
     closed.state = GapState::impossible;
-    closed.reason = late.empty() ? "no job that is here now was served then"
-                                 : "older than what is taken by sink " + late +
-                                       ", whose out_of_order_window is too short for it";
-    co_await close_part(of, key, std::move(entry), std::move(nothing), std::move(closed));
+    closed.reason = late.sinks.empty() ? "no job that is here now was served then" : late_reason(late);
+    ChunkDone nothing;
+    Late nobody;
+    co_await close_part(of, key, std::move(entry), std::move(nothing), std::move(closed), std::move(nobody));
     co_return;
   }
   if (!asked.source) {
@@ -216,10 +183,8 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
   if (missing.empty()) {
     GapEntry closed = cut_off(entry, range);
     closed.state = GapState::filled;
-    if (!late.empty()) {
-      closed.reason = "filled, but not in sink " + late + ": older than what it takes";
-    }
-    co_await close_part(of, key, std::move(entry), std::move(done), std::move(closed));
+    closed.reason = late.sinks.empty() ? closed.reason : "filled, but not in sink " + late.sinks;
+    co_await close_part(of, key, std::move(entry), std::move(done), std::move(closed), std::move(late));
     co_return;
   }
   if (shorten(item, range, granularity, missing)) {
@@ -242,7 +207,9 @@ asio::awaitable<void> BackfillLane::Impl::note_attempt(GapStream of, std::string
   item.entry.attempts = entry.attempts;
   item.entry.last_error = entry.last_error;
   fail(item.wait, key, why.detail);
-  if (entry.attempts > options.attempts_max && !shorter) {
+  // A source that has not got there yet comes to it by itself.
+  const bool is_slow = entry.attempts > options.attempts_max && why.why != Unanswered::Why::not_reached;
+  if (is_slow && !shorter) {
     item.wait.until += kSlowly * options.backoff_max;
   }
   const bool gone = why.why == Unanswered::Why::not_covered && entry.attempts >= options.attempts_max;
@@ -262,7 +229,8 @@ asio::awaitable<void> BackfillLane::Impl::note_attempt(GapStream of, std::string
     GapEntry closed = cut_off(entry, range);
     closed.state = GapState::impossible;
     closed.reason = gone ? lost_reason(stream) : "given up: " + why.detail;
-    co_await close_part(of, key, std::move(entry), std::move(last), std::move(closed));
+    Late nobody;
+    co_await close_part(of, key, std::move(entry), std::move(last), std::move(closed), std::move(nobody));
     co_return;
   }
   // A bucket that never comes whole must not hold up those after it.

@@ -258,6 +258,11 @@ void Pump::wake(std::uint64_t rows, Lane lane) {
   impl_->ring();
 }
 
+RefusedRows Pump::refused(const std::string& job_id) const {
+  const auto found = impl_->refused.find(job_id);
+  return found == impl_->refused.end() ? RefusedRows{} : found->second;
+}
+
 void Pump::gathered() {
   impl_->gathered = true;
   impl_->woken = true;

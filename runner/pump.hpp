@@ -74,6 +74,13 @@ struct PumpStatus {  // of one lane
   std::optional<sinks::SinkHealth> health;
 };
 
+/// What a sink will never take of one job, since the start.
+struct RefusedRows {
+  std::uint64_t rows = 0;
+  engine::Time last_at;  // wall time
+  std::string reason;    // of the last one
+};
+
 class Pump {
  public:
   /// Everything outlives the pump; call on the event loop only.
@@ -90,6 +97,7 @@ class Pump {
   void gathered();
   [[nodiscard]] bool full(Lane lane = Lane::live) const;
   [[nodiscard]] PumpStatus status(Lane lane = Lane::live) const;
+  [[nodiscard]] RefusedRows refused(const std::string& job_id) const;
   /// The first row of the lane's ledger that is not acknowledged.
   [[nodiscard]] LedgerPosition next(Lane lane) const;
   /// Rows of the lane's ledger before it may be deleted: everything there is acknowledged and past

@@ -19,6 +19,7 @@ namespace {
 
 // Acknowledgements within keep_acked / kGrains become one entry of the record.
 constexpr int kGrains = 64;
+constexpr std::size_t kMany = 4;  // a quarter
 
 const char* verdict_text(PushVerdict verdict) {
   switch (verdict) {
@@ -83,24 +84,47 @@ void Pump::Impl::bury(PumpLane& lane, const OutboxBatch& batch, const OutboxRow&
   lane.letters.push_back(std::move(letter));
 }
 
-/// The sink says that a batch has rows it takes no more: all that it knows to be such go, in one step. False:
-/// it knows of none.
-bool Pump::Impl::bury_behind(PumpLane& lane, const OutboxBatch& batch, std::vector<Segment>& segments,
-                             const std::string& reason) {
-  bool found = false;
+/// All that the sink would refuse for the reason it just gave goes, in one step; but for doubtful rows, which
+/// may be there. Those of the segment that was `sent` had been looked up before.
+void Pump::Impl::bury_refused(PumpLane& lane, const OutboxBatch& batch, std::vector<Segment>& segments,
+                              const Segment* sent, const std::string& reason) {
   for (Segment& segment : segments) {
-    std::vector<OutboxRow> kept;
-    for (OutboxRow& row : segment.rows) {
-      if (sink.is_behind(row.row)) {
-        bury(lane, batch, row, reason);
-        found = true;
-      } else {
-        kept.push_back(std::move(row));
-      }
-    }
-    segment.rows = std::move(kept);
+    if (segment.doubtful && must_compare(capabilities()) && &segment != sent) continue;
+    std::erase_if(segment.rows, [&](const OutboxRow& row) {
+      const bool is_refused = sink.lateness(row.row) == sinks::Lateness::refused;
+      if (is_refused) bury(lane, batch, row, reason);
+      return is_refused;
+    });
   }
-  return found;
+}
+
+/// The sink says that the last segment has rows it takes no more. Those that may be it, because it has newer
+/// ones, are looked through newest first: the first that is refused settles the older ones. The others keep
+/// their order.
+void Pump::Impl::look_for_late(PumpLane& lane, const OutboxBatch& batch, std::vector<Segment>& segments,
+                               const std::string& reason) {
+  const std::size_t before = segments.back().rows.size();
+  bury_refused(lane, batch, segments, &segments.back(), reason);
+  Segment& segment = segments.back();
+  const std::size_t buried = before - segment.rows.size();
+  if (buried > 0 && buried >= before / kMany) return;  // the rest may be good
+  const auto is_behind = [this](const OutboxRow& row) {
+    return sink.lateness(row.row) != sinks::Lateness::none;
+  };
+  const auto cut = std::stable_partition(segment.rows.begin(), segment.rows.end(),
+                                         [&](const OutboxRow& row) { return !is_behind(row); });
+  std::sort(cut, segment.rows.end(), [](const OutboxRow& one, const OutboxRow& other) {
+    return one.row.timestamp > other.row.timestamp;
+  });
+  if (cut == segment.rows.begin() || cut == segment.rows.end()) {
+    if (segment.rows.size() > 1) halve_last(segments);
+    return;
+  }
+  Segment late;
+  late.doubtful = segment.doubtful;
+  late.rows.assign(std::make_move_iterator(cut), std::make_move_iterator(segment.rows.end()));
+  segment.rows.erase(cut, segment.rows.end());
+  segments.push_back(std::move(late));
 }
 
 /// What can be sent; the rest goes to the dead letters, but for stale markers that the sink does not take.
@@ -211,11 +235,16 @@ asio::awaitable<void> Pump::Impl::after_push(PumpLane& lane, const OutboxBatch& 
       segments.pop_back();
       break;
     case NextStep::split:
-      if (!outcome.too_old || !bury_behind(lane, batch, segments, outcome.detail)) halve_last(segments);
+      if (outcome.too_old) {
+        look_for_late(lane, batch, segments, outcome.detail);
+      } else {
+        halve_last(segments);
+      }
       break;
     case NextStep::bury:
-      bury(lane, batch, segment.rows.front(), std::move(outcome.detail));
+      bury(lane, batch, segment.rows.front(), outcome.detail);
       segments.pop_back();
+      if (outcome.too_old) bury_refused(lane, batch, segments, nullptr, outcome.detail);
       break;
     case NextStep::wait: {
       milliseconds delay = lane.backoff.next(outcome.retry_after);
@@ -271,6 +300,12 @@ asio::awaitable<void> Pump::Impl::acknowledge(PumpLane& lane, const OutboxBatch&
   }
   const bool saved = co_await save(lane, std::move(changed), std::move(writes));
   if (!saved) co_return;
+  for (DeadLetter& letter : lane.letters) {
+    RefusedRows& of_job = refused[letter.job_id];
+    of_job.rows += 1;
+    of_job.last_at = letter.refused_at;
+    of_job.reason = std::move(letter.reason);
+  }
   lane.rows_done += batch.covered;
   lane.shown.rows_dead += lane.letters.size();
   lane.shown.rows_replaced += batch.replaced;

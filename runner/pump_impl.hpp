@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -88,8 +89,10 @@ struct Pump::Impl {
   boost::asio::awaitable<void> acknowledge(PumpLane& lane, const OutboxBatch& batch);
   [[nodiscard]] std::vector<OutboxRow> sort_out(PumpLane& lane, OutboxBatch& batch);
   void bury(PumpLane& lane, const OutboxBatch& batch, const OutboxRow& row, std::string reason);
-  bool bury_behind(PumpLane& lane, const OutboxBatch& batch, std::vector<Segment>& segments,
-                   const std::string& reason);
+  void bury_refused(PumpLane& lane, const OutboxBatch& batch, std::vector<Segment>& segments,
+                    const Segment* sent, const std::string& reason);
+  void look_for_late(PumpLane& lane, const OutboxBatch& batch, std::vector<Segment>& segments,
+                     const std::string& reason);
   void count(const PumpLane& lane, std::string_view outcome, std::uint64_t rows);
 
   Store& store;
@@ -114,7 +117,8 @@ struct Pump::Impl {
   SteadyTime gathered_at{};                  // when their number changed last
   SteadyTime gather_until{};
   std::uint64_t gathered_rows = 0;
-  bool gathered = false;  // nothing is known to follow what waits
+  std::map<std::string, RefusedRows> refused;  // by job
+  bool gathered = false;                       // nothing is known to follow what waits
 };
 
 }  // namespace settle::runner

@@ -55,6 +55,7 @@ struct Runner::Impl final : Service, JobContext {
   [[nodiscard]] std::vector<const Job*> list_jobs(const std::string& tenant, const std::string& after,
                                                   std::size_t limit) const override;
   [[nodiscard]] JobStatus job_status(const Job& job) const override;
+  void warn_of_sinks(const Job& job, JobStatus& out) const;
   [[nodiscard]] Outcome<ResultView> result(const std::string& tenant,
                                            const std::string& store_path) const override;
   [[nodiscard]] std::vector<PumpStatus> outbox() const override;

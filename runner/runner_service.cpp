@@ -20,6 +20,8 @@ using engine::Time;
 
 namespace {
 
+constexpr engine::Duration kRefusedShown = std::chrono::hours{24};  // after the last one
+
 constexpr std::size_t kJobsListed = 1'000'000;
 // Clocks are slewed and stepped by less all the time.
 constexpr std::chrono::seconds kBehindShown{10};
@@ -92,6 +94,27 @@ std::vector<const Job*> Runner::Impl::list_jobs(const std::string& tenant, const
   return registry.list(tenant, after, limit);
 }
 
+void Runner::Impl::warn_of_sinks(const Job& job, JobStatus& out) const {
+  const engine::EngineOptions& asked = job.spec.engine;
+  for (const std::string& name : job.spec.sinks) {
+    if (const auto part = sinks.find(name); part != sinks.end()) {
+      const RefusedRows refused = part->second.pump->refused(job.id);
+      if (refused.rows > 0 && clocks.wall_now() - refused.last_at < kRefusedShown) {
+        out.warnings.push_back("sink " + name + " refused " + std::to_string(refused.rows) +
+                               " rows since the start, the last at " + engine::format_time(refused.last_at) +
+                               ": " + refused.reason + "; /api/v1/dead-letters has them");
+      }
+    }
+    const auto window = known_window(sink(name));
+    const bool needs_order = window && *window < asked.watch && asked.output == engine::Output::gauge;
+    if (needs_order && !asked.in_order) {
+      out.warnings.push_back("sink " + name + " takes nothing over " + engine::format_duration(*window) +
+                             " behind its newest sample, and the job was made for sinks that do: rows that "
+                             "settle out of order are lost; delete it and post it again");
+    }
+  }
+}
+
 JobStatus Runner::Impl::job_status(const Job& job) const {
   const StreamKey key{job.tenant, job.stream_id};
   JobStatus out;
@@ -110,16 +133,7 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   out.live_from = status->live_from;
   out.unpropagated = status->stats.unpropagated;
   read_finality_status(job, *status, out);
-  const engine::EngineOptions& asked = job.spec.engine;
-  for (const std::string& name : job.spec.sinks) {
-    const auto window = known_window(sink(name));
-    const bool needs_order = window && *window < asked.watch && asked.output == engine::Output::gauge;
-    if (needs_order && !asked.in_order) {
-      out.warnings.push_back("sink " + name + " takes nothing over " + engine::format_duration(*window) +
-                             " behind its newest sample, and the job was made for sinks that do: rows that "
-                             "settle out of order are lost; delete it and post it again");
-    }
-  }
+  warn_of_sinks(job, out);
   const GapCounts gaps = backfills.gap_counts(job);
   for (const auto& [state, count] : gaps.by_state) {
     const bool is_open = state == GapState::open || state == GapState::scheduled;

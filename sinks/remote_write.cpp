@@ -115,10 +115,6 @@ asio::awaitable<PushOutcome> RemoteWrite::push(std::vector<Row> rows) {
   co_return outcome;
 }
 
-bool RemoteWrite::is_behind(const Row& row) const {
-  return order_.is_behind(row);
-}
-
 std::optional<std::string> RemoteWrite::refuse(const Row& row, engine::Time now) const {
   std::optional<std::string> reason = refuse_sample(row);
   if (reason || found_.server != RemoteServer::victoriametrics) return reason;

@@ -59,7 +59,7 @@ class RemoteWrite final : public Sink {
   /// A zstd body that is answered 400 or 415 is sent again as snappy before anything is said of it; if that
   /// goes well, zstd is not tried again until the server has restarted or changed its version.
   boost::asio::awaitable<PushOutcome> push(std::vector<Row> rows) override;
-  [[nodiscard]] bool is_behind(const Row& row) const override;
+  [[nodiscard]] Lateness lateness(const Row& row) const override { return order_.lateness(row); }
   boost::asio::awaitable<engine::Result<std::vector<bool>>> holds(std::vector<Row> rows) override;
   boost::asio::awaitable<engine::Result<std::vector<StoredSample>>> stored(
       std::vector<std::string> series, engine::TimeRange timestamps) override;

@@ -65,6 +65,14 @@ enum class PushVerdict : std::uint8_t {
                   // slowly
 };
 
+/// What a sink knows of a row that may come too late for it.
+enum class Lateness : std::uint8_t {
+  none,     // nothing
+  behind,   // the sink has a newer one of its series: it may be too late, and its order does not matter any
+            // more
+  refused,  // it would be refused, for sure
+};
+
 struct PushOutcome {
   PushVerdict verdict = PushVerdict::accepted;
   std::string detail;
@@ -91,8 +99,8 @@ class Sink {
   [[nodiscard]] virtual std::optional<std::string> refuse(const Row& row, engine::Time now) const = 0;
   /// At most one call at a time. Rows have passed refuse(). At most one row per (series, timestamp).
   virtual boost::asio::awaitable<PushOutcome> push(std::vector<Row> rows) = 0;
-  /// After a push that was refused as too old: is that so of this row? False when it is not known.
-  [[nodiscard]] virtual bool is_behind(const Row& /*row*/) const { return false; }
+  /// After a push that was refused as `too_old`: how is it with this row?
+  [[nodiscard]] virtual Lateness lateness(const Row& /*row*/) const { return Lateness::none; }
   /// For each row: is exactly this value at (series, timestamp) in the sink? Only with can_read_back.
   virtual boost::asio::awaitable<engine::Result<std::vector<bool>>> holds(std::vector<Row> rows) = 0;
   /// Everything the sink has of these series (canonical texts) with a timestamp in the range, duplicates

@@ -297,7 +297,34 @@ TEST(Backfill, IsRefusedForASinkThatTakesNothingOld) {
   EXPECT_TRUE(world.rig.backfill(world.id, range_json(kNoon - 50min, kNoon)));
 }
 
-// Every commit of a fill may be the last one before a crash.
+// What the sink took when it was asked for it takes no more when the source is back.
+TEST(Backfill, LeavesOutWhatHasBecomeTooOldForItsOnlySink) {
+  bool down = true;
+  World world{[&](const fetchers::FetchRequest& request) {
+    return down && request.range.from < kNoon - 1h ? test::unreachable("source") : settled(request);
+  }};
+  world.rig.sink.out_of_order_window = 3h;
+  world.rig.pass(1min, 5s);
+  const std::string range = range_json(kNoon - 2h, kNoon - 1h);
+  const auto added = world.rig.backfill(world.id, range);
+  ASSERT_TRUE(added);
+  world.rig.pass(90min, 1min);
+  const auto again = world.rig.backfill(world.id, range);
+  ASSERT_TRUE(again) << "it is the same request, whatever the sink takes now";
+  EXPECT_FALSE(again->created);
+  down = false;
+  world.rig.pass(10min, 5s);
+  const BackfillStatus status = world.status(added->status.id);
+  EXPECT_EQ(status.state, BackfillState::done);
+  EXPECT_GE(status.buckets_impossible, 35u) << "now less three hours, and a minute";
+  EXPECT_LE(status.buckets_impossible, 45u);
+  EXPECT_NE(status.last_error.find("sink memory"), std::string::npos) << status.last_error;
+  const Points filled = emitted(world.rig, Lane::backfill);
+  EXPECT_EQ(filled.size() + status.buckets_impossible, 60u);
+  ASSERT_FALSE(filled.empty());
+  EXPECT_EQ(filled.begin()->first.second, kNoon - 2h + status.buckets_impossible * 1min);
+}
+
 TEST(Backfill, LosesAndDoublesNothingWhereverItCrashes) {
   for (int crash_at = 1; crash_at < 12; ++crash_at) {
     SCOPED_TRACE(crash_at);

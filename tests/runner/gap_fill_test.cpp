@@ -47,6 +47,42 @@ TEST(Gap, IsImpossibleWhereNoSinkTakesWhatIsSoOld) {
   EXPECT_EQ(world.gaps_open(), 0u);
 }
 
+TEST(Gap, IsImpossibleForTheJobWhoseSinksTookNothingOfItAndFilledForTheOther) {
+  bool down = false;
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
+                  return down ? test::unreachable("source") : settled(request);
+                }};
+  rig.has_other = true;
+  rig.sink.out_of_order_window = engine::Duration{};
+  rig.start();
+  const char* settings = R"(,"poll_interval":"30s","watch":"10m","finality":"consecutive:4","record":")";
+  const auto one = rig.post(job_json("a/one", std::string{settings} + R"(one","sinks":["memory"])"));
+  const auto two = rig.post(job_json("a/two", std::string{settings} + R"(two","sinks":["memory","other"])"));
+  ASSERT_TRUE(one) << one.refusal().detail;
+  ASSERT_TRUE(two) << two.refusal().detail;
+  ASSERT_EQ(one->job.stream_id, two->job.stream_id);
+  rig.pass(12min, 5s);
+  down = true;
+  rig.pass(2h, 30s);
+  down = false;
+  rig.pass(8min, 5s);
+  const auto of = [&rig](const std::string& id) { return rig.service().gaps("default", id, 0, 100); };
+  const std::vector<GapStatus> missed = of(one->job.id);
+  const std::vector<GapStatus> filled = of(two->job.id);
+  ASSERT_EQ(missed.size(), 1u);
+  ASSERT_EQ(filled.size(), 1u);
+  EXPECT_EQ(missed[0].state, GapState::impossible);
+  EXPECT_NE(missed[0].reason.find("sink memory"), std::string::npos) << missed[0].reason;
+  EXPECT_EQ(filled[0].state, GapState::filled);
+  EXPECT_NE(filled[0].reason.find("memory"), std::string::npos) << filled[0].reason;
+  EXPECT_EQ(missed[0].range, filled[0].range);
+  EXPECT_GT(rig.other.rows.size(), 100u);
+  rig.crash();
+  rig.start();
+  EXPECT_EQ(of(one->job.id)[0].state, GapState::impossible);
+  EXPECT_EQ(of(two->job.id)[0].state, GapState::filled);
+}
+
 TEST(Gap, FillsItselfAlsoWhenItCrashesAgainAndAgain) {
   bool down = false;
   World world{[&](const fetchers::FetchRequest& request) {

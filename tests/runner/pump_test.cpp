@@ -183,24 +183,6 @@ TEST_F(PumpTest, FindsTheBadRowsOfARefusedBatchAndSendsTheOthers) {
   EXPECT_EQ(process->pump->status().rows_acknowledged, 31u);
 }
 
-// A backfill that comes too late is thousands of rows: none of them is looked for one by one.
-TEST_F(PumpTest, BuriesInOneStepWhatTheSinkTakesNoMore) {
-  const engine::Time newest = sample(0, 2, 0).bucket;
-  const auto is_old = [newest](const sinks::Row& row) { return row.timestamp < newest; };
-  process->sink.behind = is_old;
-  process->sink.decide = [is_old](const std::vector<sinks::Row>& rows) {
-    const bool old = std::any_of(rows.begin(), rows.end(), is_old);
-    return Fate{.verdict = old ? PushVerdict::refused : PushVerdict::accepted, .too_old = old};
-  };
-  for (const int minute : {0, 1, 2}) emit(*process, many(30, minute));
-  process->start();
-  ASSERT_TRUE(process->run_until_sent());
-  EXPECT_EQ(process->sink.pushes.size(), 2u);
-  EXPECT_EQ(values_kept(), 30u);
-  EXPECT_EQ(process->dead_letters().size(), 60u);
-  EXPECT_EQ(process->pump->status().rows_dead, 60u);
-}
-
 TEST_F(PumpTest, LooksForRowsThatAreTooOldWhereTheSinkDoesNotKnowThem) {
   process->sink.decide = [](const std::vector<sinks::Row>& rows) {
     const bool old = std::any_of(rows.begin(), rows.end(),

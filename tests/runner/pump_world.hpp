@@ -24,6 +24,7 @@
 #include "runner/metrics.hpp"
 #include "runner/pump.hpp"
 #include "runner/service.hpp"
+#include "sinks/row_order.hpp"
 #include "tests/runner/store_directory.hpp"
 #include "tests/support/manual_clocks.hpp"
 
@@ -90,7 +91,7 @@ class FakeSink final : public sinks::Sink {
   std::deque<Fate> fates;                                              // used up; then everything is accepted
   std::function<Fate(const std::vector<sinks::Row>&)> decide;          // instead of fates
   std::function<std::optional<std::string>(const sinks::Row&)> fault;  // what refuse() says
-  std::function<bool(const sinks::Row&)> behind;                       // what is_behind() says
+  sinks::RowOrder* order = nullptr;                                    // what lateness() says
   bool can_look_up = true;
   std::vector<std::vector<sinks::Row>> pushes;
   std::size_t look_ups = 0;
@@ -108,7 +109,9 @@ class FakeSink final : public sinks::Sink {
   [[nodiscard]] std::optional<std::string> refuse(const sinks::Row& row, engine::Time) const override {
     return fault ? fault(row) : std::nullopt;
   }
-  [[nodiscard]] bool is_behind(const sinks::Row& row) const override { return behind && behind(row); }
+  [[nodiscard]] sinks::Lateness lateness(const sinks::Row& row) const override {
+    return order != nullptr ? order->lateness(row) : sinks::Lateness::none;
+  }
   boost::asio::awaitable<sinks::PushOutcome> push(std::vector<sinks::Row> rows) override {
     pushes.push_back(rows);
     const Fate fate = next_fate(rows);

@@ -181,6 +181,30 @@ TEST_F(SilentSink, IsNamedInThe503ToABackfill) {
   EXPECT_TRUE(taken) << taken.refusal().detail;
 }
 
+TEST_F(SilentSink, IsWaitedForByABackfillThatWasTakenBefore) {
+  rig.sink.out_of_order_window.reset();
+  rig.start();
+  ASSERT_TRUE(rig.post(kRepush));
+  rig.pass(20min, 10s);
+  const std::string id = jobs()[0]->id;
+  const auto taken =
+      rig.backfill(id, R"({"start":"2026-06-26T10:00:00Z","end":"2026-06-26T11:00:00Z","rate":0.1})");
+  ASSERT_TRUE(taken) << taken.refusal().detail;
+  const auto status = [&] { return *rig.service().find_backfill("default", id, taken->status.id); };
+  rig.pass(1min, 10s);
+  ASSERT_NE(status().state, BackfillState::done);
+  rig.stop();
+  be_silent();
+  rig.start();
+  rig.pass(10min, 10s);
+  EXPECT_EQ(status().state, BackfillState::waiting);
+  EXPECT_THAT(status().last_error, HasSubstr("sink memory is not reachable"));
+  answer(sinks::Overwrite::append_log);
+  rig.pass(20min, 10s);
+  EXPECT_EQ(status().state, BackfillState::done);
+  EXPECT_EQ(status().buckets_impossible, 0u);
+}
+
 TEST_F(SilentSink, LeavesOutAtTheStartWhatAKnownSinkCannotTakeAndAReloadRefusesIt) {
   rig.sink.overwrite = sinks::Overwrite::none;
   rig.start();

@@ -90,6 +90,12 @@ TEST_F(VerifyJob, CountsWhatTheSinkRefused) {
   EXPECT_EQ(report.refused, rig.sink.rows.size() - before) << "of the two series, one was refused";
   EXPECT_EQ(report.compared, rig.sink.rows.size());
   EXPECT_EQ(report.missing + report.different + report.extra, 0u);
+  const auto jobs = rig.service().list_jobs("default", "", 10);
+  ASSERT_EQ(jobs.size(), 1u);
+  const JobStatus status = rig.service().job_status(*jobs[0]);
+  ASSERT_EQ(status.warnings.size(), 1u);
+  EXPECT_NE(status.warnings[0].find("refused"), std::string::npos) << status.warnings[0];
+  EXPECT_NE(status.warnings[0].find("out of order sample"), std::string::npos) << status.warnings[0];
 }
 
 TEST_F(VerifyJob, KnowsWhatWasSentBeforeARestart) {

@@ -167,15 +167,15 @@ TEST_F(RemoteWriteToPrometheus, TakesTheNewestSampleAgainAndRefusesASecondValueA
   EXPECT_EQ(older.verdict, PushVerdict::refused);
   EXPECT_THAT(older.detail, HasSubstr("out of order"));
   EXPECT_TRUE(older.too_old);
-  EXPECT_TRUE(sink_->is_behind(two[0]));
-  EXPECT_FALSE(sink_->is_behind(two[1]));
+  EXPECT_EQ(sink_->lateness(two[0]), Lateness::refused);
+  EXPECT_NE(sink_->lateness(two[1]), Lateness::refused);
   const Time long_ago = start_ - std::chrono::hours{48};
   const PushOutcome bounds = push({row("other", long_ago, Value::count(3))});
   EXPECT_EQ(bounds.verdict, PushVerdict::refused);
   EXPECT_THAT(bounds.detail, HasSubstr("out of bounds"));
   EXPECT_TRUE(bounds.too_old);
-  EXPECT_TRUE(sink_->is_behind(row("third", long_ago - kMinute, Value::count(3))));
-  EXPECT_FALSE(sink_->is_behind(row("third", long_ago + kMinute, Value::count(3))));
+  EXPECT_EQ(sink_->lateness(row("third", long_ago - kMinute, Value::count(3))), Lateness::refused);
+  EXPECT_NE(sink_->lateness(row("third", long_ago + kMinute, Value::count(3))), Lateness::refused);
   EXPECT_THAT(texts(stored({"m", "other"}, {long_ago, start_ + 5 * kMinute}), start_),
               ElementsAre("m 0 1", "m 60000 2"));
 }
@@ -187,9 +187,9 @@ TEST_F(RemoteWriteToPrometheus, AppliesNothingOfABodyWithOneBadRow) {
                                row("c", start_, Value::count(1))};
   EXPECT_EQ(push(mixed).verdict, PushVerdict::refused);
   EXPECT_THAT(holds(mixed), ElementsAre(false, false, false));
-  EXPECT_FALSE(sink_->is_behind(mixed[0]));
-  EXPECT_TRUE(sink_->is_behind(mixed[1])) << "the one that the others were refused for";
-  EXPECT_FALSE(sink_->is_behind(mixed[2]));
+  EXPECT_NE(sink_->lateness(mixed[0]), Lateness::refused);
+  EXPECT_EQ(sink_->lateness(mixed[1]), Lateness::refused) << "the one that the others were refused for";
+  EXPECT_NE(sink_->lateness(mixed[2]), Lateness::refused);
 }
 
 TEST_F(RemoteWriteToPrometheus, RefusesWhatIsTooOldForAnOutOfOrderWindow) {
@@ -203,8 +203,12 @@ TEST_F(RemoteWriteToPrometheus, RefusesWhatIsTooOldForAnOutOfOrderWindow) {
   const PushOutcome older = push({row("m", start_, Value::count(3))});
   EXPECT_EQ(older.verdict, PushVerdict::refused) << older.detail;
   EXPECT_TRUE(older.too_old);
-  EXPECT_TRUE(sink_->is_behind(row("m", start_, Value::count(3))));
-  EXPECT_FALSE(sink_->is_behind(row("m", start_ + 4 * kMinute, Value::count(3)))) << "the window takes it";
+  EXPECT_EQ(sink_->lateness(row("m", start_, Value::count(3))), Lateness::refused);
+  EXPECT_NE(sink_->lateness(row("m", start_ + 4 * kMinute, Value::count(3))), Lateness::refused)
+      << "the window takes it";
+  const Row own = row("fresh", start_, Value::count(4));
+  EXPECT_NE(sink_->lateness(own), Lateness::refused);
+  EXPECT_EQ(push({own}).verdict, PushVerdict::accepted) << "older than the window, and new to its series";
   EXPECT_THAT(texts(stored({"m"}, {start_, start_ + 20 * kMinute}), start_),
               ElementsAre("m 300000 2", "m 720000 1"));
 }

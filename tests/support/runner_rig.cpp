@@ -158,10 +158,14 @@ void RunnerRig::start() {
   std::vector<runner::SourceEntry> sources(1);
   sources[0].name = source_name;
   sources[0].fetcher = std::make_shared<ScriptedFetcher>(script_, fetches);
-  std::vector<runner::SinkEntry> sinks{1};
+  std::vector<runner::SinkEntry> sinks(has_other ? 2 : 1);
   sinks[0].name = sink_name;
   sinks[0].sink = std::make_unique<MemorySink>(sink);
   sinks[0].pump.queue_rows_max = queue_rows_max;
+  if (has_other) {
+    sinks[1].name = "other";
+    sinks[1].sink = std::make_unique<MemorySink>(other);
+  }
   parts_ = std::make_unique<Parts>(now_, *store_, options, std::move(sources), std::move(sinks));
   if (const engine::Result<void> loaded = parts_->runner.load(); !loaded) {
     throw std::runtime_error(loaded.error().detail);

@@ -75,6 +75,8 @@ class RunnerRig {
   [[nodiscard]] std::map<std::pair<std::string, engine::Time>, std::vector<engine::Value>> received() const;
 
   SinkMemory sink;
+  SinkMemory other;        // named so,
+  bool has_other = false;  // and configured at the next start()
   runner::RunnerOptions options;
   std::string source_name = "source";  // as configured at the next start()
   std::string sink_name = "memory";
