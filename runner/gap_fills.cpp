@@ -207,9 +207,7 @@ asio::awaitable<void> BackfillLane::Impl::note_attempt(GapStream of, std::string
   item.entry.attempts = entry.attempts;
   item.entry.last_error = entry.last_error;
   fail(item.wait, key, why.detail);
-  // A source that has not got there yet comes to it by itself.
-  const bool is_slow = entry.attempts > options.attempts_max && why.why != Unanswered::Why::not_reached;
-  if (is_slow && !shorter) {
+  if (entry.attempts > options.attempts_max && !shorter) {
     item.wait.until += kSlowly * options.backoff_max;
   }
   const bool gone = why.why == Unanswered::Why::not_covered && entry.attempts >= options.attempts_max;
