@@ -73,21 +73,17 @@ std::optional<Refusal> BackfillLane::Impl::refuse(const Job& job, const Backfill
   for (const std::string& name : job.spec.sinks) {
     const auto can = parts.sink(name);
     if (!can) {
-      return Refusal{.kind = Refusal::Kind::unavailable,
-                     .field = {},
-                     .detail = "nothing was changed: sink " + name +
-                               " is not configured, and what it takes is not known: configure it again, or "
-                               "post the job without it",
-                     .job_id = {}};
+      return unavailable(
+          "sink " + name +
+          " is not configured, and what it takes is not known: configure it again, or post the "
+          "job without it");
     }
     const auto oldest = oldest_taken(name);
     if (oldest && request.range.from < *oldest && !can->window_known) {
-      return Refusal{.kind = Refusal::Kind::unavailable,
-                     .field = {},
-                     .detail = "nothing was changed: sink " + name +
-                               " has not answered since the start, and how old a sample it takes is not "
-                               "known: ask again when it has (/api/v1/outbox says why it has not)",
-                     .job_id = {}};
+      return unavailable(
+          "sink " + name +
+          " has not answered since the start, and how old a sample it takes is not known: ask again "
+          "when it has (/api/v1/outbox says why it has not)");
     }
     if (oldest && request.range.from < *oldest) {
       return Refusal{.kind = Refusal::Kind::invalid,

@@ -48,14 +48,6 @@ struct PumpLanes : ::testing::Test {
   std::unique_ptr<Process> process;
 };
 
-std::vector<engine::Sample> history(int series, int first_minute, int count) {
-  std::vector<engine::Sample> samples;
-  for (int minute = first_minute; minute < first_minute + count; ++minute) {
-    for (int i = 0; i < series; ++i) samples.push_back(sample(static_cast<std::uint64_t>(i), minute, 5));
-  }
-  return samples;
-}
-
 TEST_F(PumpLanes, LiveRowsOvertakeABackfillThatDrains) {
   emit_backfill(*process, history(10, -100, 30));  // six requests
   int requests = 0;

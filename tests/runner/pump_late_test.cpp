@@ -87,14 +87,6 @@ struct LateWorld {
   std::unique_ptr<Process> process;
 };
 
-std::vector<engine::Sample> history(int series, int first_minute, int count) {
-  std::vector<engine::Sample> samples;
-  for (int minute = first_minute; minute < first_minute + count; ++minute) {
-    for (int i = 0; i < series; ++i) samples.push_back(sample(static_cast<std::uint64_t>(i), minute, 5));
-  }
-  return samples;
-}
-
 TEST(PumpLate, OneRequestFindsWhatIsBehindWhereNothingMayBe) {
   LateWorld world{Duration{}};
   emit(*world.process, history(30, 2, 1));

@@ -263,6 +263,15 @@ inline engine::Sample sample(std::uint64_t series, int minute, std::uint64_t val
   return one;
 }
 
+/// One sample a minute of each of so many series, in the order of time.
+inline std::vector<engine::Sample> history(int series, int first_minute, int count) {
+  std::vector<engine::Sample> samples;
+  for (int minute = first_minute; minute < first_minute + count; ++minute) {
+    for (int i = 0; i < series; ++i) samples.push_back(sample(static_cast<std::uint64_t>(i), minute, 5));
+  }
+  return samples;
+}
+
 /// Commits the samples to the ledger with the names of their series, as a tick does, and wakes the pump.
 inline void emit(Process& process, std::vector<engine::Sample> samples,
                  std::vector<std::string> sinks = {"tsdb"}, runner::Lane lane = runner::Lane::live) {
