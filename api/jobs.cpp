@@ -7,7 +7,7 @@
 #include "api/json_writer.hpp"
 #include "api/problem.hpp"
 #include "api/request.hpp"
-#include "runner/registry.hpp"
+#include "runner/jobs/registry.hpp"
 
 namespace settle::api {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "net/http_server.hpp"
-#include "runner/job.hpp"
+#include "runner/jobs/job.hpp"
 
 namespace settle::api {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "net/http_server.hpp"
-#include "runner/job.hpp"
+#include "runner/jobs/job.hpp"
 
 namespace settle::api {
 

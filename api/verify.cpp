@@ -5,7 +5,7 @@
 #include "api/endpoints.hpp"
 #include "api/json_writer.hpp"
 #include "api/problem.hpp"
-#include "runner/backfill_parse.hpp"
+#include "runner/backfill/backfill_parse.hpp"
 
 namespace settle::api {
 namespace {

@@ -4,7 +4,7 @@
 // Per shape: `learned` with and without tolerance; the shortest fixed delays that reach the same error,
 // searched over all multiples of the poll, as Settle has them (behind the frontier gate) and as plain age,
 // which settles through a freeze; consecutive:N with the gate and, as everybody else has it, without.
-#include "engine/stabilizer/finality.hpp"
+#include "engine/finality/finality.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -21,12 +21,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "runner/keys.hpp"
-#include "runner/ledger.hpp"
 #include "runner/metrics.hpp"
-#include "runner/pump.hpp"
+#include "runner/push/pump.hpp"
 #include "runner/real_clocks.hpp"
-#include "sinks/victoriametrics.hpp"
+#include "runner/store/keys.hpp"
+#include "runner/store/ledger.hpp"
+#include "sinks/victoriametrics/victoriametrics.hpp"
 
 namespace {
 

@@ -22,9 +22,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "runner/keys.hpp"
-#include "runner/store.hpp"
-#include "runner/stream_log.hpp"
+#include "runner/store/keys.hpp"
+#include "runner/store/store.hpp"
+#include "runner/store/stream_log.hpp"
 
 namespace settle::runner {
 namespace {

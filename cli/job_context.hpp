@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/config.hpp"
-#include "runner/job.hpp"
+#include "cli/config/config.hpp"
+#include "runner/jobs/job.hpp"
 
 namespace settle::cli {
 

@@ -13,8 +13,8 @@
 
 #include "cli/ask/commands.hpp"
 #include "cli/ask/daemon_call.hpp"
-#include "cli/check_config.hpp"
-#include "cli/demo.hpp"
+#include "cli/config/check_config.hpp"
+#include "cli/demo/demo.hpp"
 #include "cli/jobs.hpp"
 #include "cli/record_command.hpp"
 #include "cli/replay/replay_command.hpp"

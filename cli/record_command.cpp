@@ -15,7 +15,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <unistd.h>
 
-#include "cli/config.hpp"
+#include "cli/config/config.hpp"
 #include "cli/replay/trace_record.hpp"
 #include "cli/serve_parts.hpp"
 #include "net/http_client.hpp"

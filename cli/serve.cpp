@@ -20,14 +20,14 @@
 #include <spdlog/spdlog.h>
 
 #include "api/handler.hpp"
-#include "cli/config.hpp"
+#include "cli/config/config.hpp"
 #include "cli/serve_parts.hpp"
 #include "net/http_client.hpp"
 #include "net/http_server.hpp"
-#include "runner/keys.hpp"
 #include "runner/real_clocks.hpp"
 #include "runner/runner.hpp"
-#include "runner/store.hpp"
+#include "runner/store/keys.hpp"
+#include "runner/store/store.hpp"
 
 namespace settle::cli {
 

@@ -9,8 +9,8 @@
 #include "fetchers/trace_fetcher.hpp"
 #include "sinks/builtin.hpp"
 #include "sinks/file.hpp"
-#include "sinks/remote_write.hpp"
-#include "sinks/victoriametrics.hpp"
+#include "sinks/remote_write/remote_write.hpp"
+#include "sinks/victoriametrics/victoriametrics.hpp"
 
 namespace settle::cli {
 

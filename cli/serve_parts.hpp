@@ -6,7 +6,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
-#include "cli/config.hpp"
+#include "cli/config/config.hpp"
 #include "engine/result.hpp"
 #include "net/http_client.hpp"
 #include "runner/runner.hpp"

@@ -3,7 +3,7 @@
 #include <memory>
 #include <ostream>
 
-#include "cli/config.hpp"
+#include "cli/config/config.hpp"
 #include "cli/text_table.hpp"
 
 namespace settle::cli {

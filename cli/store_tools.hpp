@@ -5,7 +5,7 @@
 #include <string>
 
 #include "engine/result.hpp"
-#include "runner/store.hpp"
+#include "runner/store/store.hpp"
 
 namespace settle::cli {
 

@@ -7,7 +7,7 @@
 
 #include <prometheus/metric_family.h>
 
-#include "runner/pump.hpp"
+#include "runner/push/pump.hpp"
 #include "runner/service.hpp"
 
 namespace settle::runner {

@@ -17,11 +17,11 @@
 
 #include "engine/result.hpp"
 #include "fetchers/fetcher.hpp"
-#include "runner/backfill_lane.hpp"
+#include "runner/backfill/backfill_lane.hpp"
 #include "runner/clocks.hpp"
-#include "runner/pump.hpp"
+#include "runner/push/pump.hpp"
 #include "runner/service.hpp"
-#include "runner/store.hpp"
+#include "runner/store/store.hpp"
 #include "sinks/sink.hpp"
 
 namespace settle::runner {

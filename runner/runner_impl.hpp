@@ -10,15 +10,15 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
 
-#include "runner/backfill_lane.hpp"
+#include "runner/backfill/backfill_lane.hpp"
+#include "runner/jobs/registry.hpp"
 #include "runner/metrics.hpp"
-#include "runner/read_back_check.hpp"
-#include "runner/registry.hpp"
 #include "runner/runner.hpp"
 #include "runner/scheduler.hpp"
 #include "runner/service.hpp"
-#include "runner/store.hpp"
+#include "runner/store/store.hpp"
 #include "runner/turns.hpp"
+#include "runner/verify/read_back_check.hpp"
 
 namespace settle::runner {
 

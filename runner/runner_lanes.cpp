@@ -1,5 +1,5 @@
 // What the outside may ask of the backfill lane (runner/service.hpp).
-#include "runner/backfill.hpp"
+#include "runner/backfill/backfill.hpp"
 #include "runner/runner_impl.hpp"
 
 namespace settle::runner {

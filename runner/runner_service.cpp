@@ -4,14 +4,14 @@
 
 #include <prometheus/text_serializer.h>
 
-#include "runner/backfill_gauges.hpp"
-#include "runner/dead_letter.hpp"
-#include "runner/finality_status.hpp"
+#include "runner/backfill/backfill_gauges.hpp"
 #include "runner/gauges.hpp"
-#include "runner/keys.hpp"
-#include "runner/ledger.hpp"
-#include "runner/revisions.hpp"
 #include "runner/runner_impl.hpp"
+#include "runner/store/dead_letter.hpp"
+#include "runner/store/keys.hpp"
+#include "runner/store/ledger.hpp"
+#include "runner/streams/finality_status.hpp"
+#include "runner/streams/revisions.hpp"
 
 namespace settle::runner {
 

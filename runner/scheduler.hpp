@@ -16,8 +16,8 @@
 
 #include "engine/model/time.hpp"
 #include "runner/clocks.hpp"
-#include "runner/registry.hpp"
-#include "runner/stream_runner.hpp"
+#include "runner/jobs/registry.hpp"
+#include "runner/streams/stream_runner.hpp"
 
 namespace settle::runner {
 

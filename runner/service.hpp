@@ -12,12 +12,12 @@
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
 #include "engine/result.hpp"
-#include "runner/backfill.hpp"
-#include "runner/job.hpp"
-#include "runner/ledger.hpp"
-#include "runner/pump.hpp"
-#include "runner/registry.hpp"
-#include "runner/store.hpp"
+#include "runner/backfill/backfill.hpp"
+#include "runner/jobs/job.hpp"
+#include "runner/jobs/registry.hpp"
+#include "runner/push/pump.hpp"
+#include "runner/store/ledger.hpp"
+#include "runner/store/store.hpp"
 
 namespace settle::runner {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "cli/replay/replay.hpp"
+#include "engine/finality/finality.hpp"
 #include "engine/result.hpp"
-#include "engine/stabilizer/finality.hpp"
 #include "fetchers/trace.hpp"
 
 namespace settle::cli {

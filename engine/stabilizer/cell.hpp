@@ -6,10 +6,10 @@
 #include <limits>
 #include <vector>
 
+#include "engine/finality/panel.hpp"
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
 #include "engine/stabilizer/cell_index.hpp"
-#include "engine/stabilizer/panel.hpp"
 #include "engine/stabilizer/sample.hpp"
 
 namespace settle::engine {

@@ -15,10 +15,10 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/finality/finality.hpp"
 #include "engine/model/answer.hpp"
 #include "engine/model/time.hpp"
 #include "engine/result.hpp"
-#include "engine/stabilizer/finality.hpp"
 #include "engine/stabilizer/sample.hpp"
 
 namespace settle::engine {
@@ -26,7 +26,7 @@ namespace settle::engine {
 enum class Absent : std::uint8_t { none = 0, zero = 1 };
 enum class Output : std::uint8_t { gauge = 0, counter = 1 };
 /// What a change after an emission does. ledger: as repush here; each correction leaves as its difference,
-/// under a name of its own (runner/outbox.hpp), so that nothing is overwritten. Gauge output only.
+/// under a name of its own (runner/push/outbox.hpp), so that nothing is overwritten. Gauge output only.
 enum class Corrections : std::uint8_t { repush = 0, hold = 1, ledger = 2 };
 /// What counts as the source having moved; automatic: frontier if ever given, else movement.
 enum class Liveness : std::uint8_t { automatic = 0, frontier = 1, movement = 2, answers = 3 };

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "engine/finality/learner.hpp"
+#include "engine/finality/rechecks.hpp"
 #include "engine/stabilizer/cell.hpp"
 #include "engine/stabilizer/engine.hpp"
-#include "engine/stabilizer/learner.hpp"
-#include "engine/stabilizer/rechecks.hpp"
 #include "engine/stabilizer/series_table.hpp"
 
 namespace settle::engine {

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/finality/learner.hpp"
 #include "engine/model/answer.hpp"
 #include "engine/stabilizer/cell.hpp"
-#include "engine/stabilizer/learner.hpp"
 
 namespace settle::engine {
 

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/finality/learner.hpp"
+#include "engine/finality/rechecks.hpp"
 #include "engine/stabilizer/cell.hpp"
 #include "engine/stabilizer/engine.hpp"
-#include "engine/stabilizer/learner.hpp"
-#include "engine/stabilizer/rechecks.hpp"
 #include "engine/stabilizer/record.hpp"
 #include "engine/stabilizer/series_table.hpp"
 

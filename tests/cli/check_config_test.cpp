@@ -1,4 +1,4 @@
-#include "cli/check_config.hpp"
+#include "cli/config/check_config.hpp"
 
 #include <string>
 

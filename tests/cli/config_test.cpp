@@ -1,4 +1,4 @@
-#include "cli/config.hpp"
+#include "cli/config/config.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "runner/job.hpp"
+#include "runner/jobs/job.hpp"
 
 namespace settle::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/demo_curve.hpp"
+#include "cli/demo/demo_curve.hpp"
 
 #include <map>
 

@@ -1,4 +1,4 @@
-#include "cli/demo.hpp"
+#include "cli/demo/demo.hpp"
 
 #include <gtest/gtest.h>
 

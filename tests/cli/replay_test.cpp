@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "cli/demo_curve.hpp"
+#include "cli/demo/demo_curve.hpp"
 #include "cli/replay/replay_command.hpp"
 
 namespace settle::cli {

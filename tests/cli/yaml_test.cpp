@@ -1,4 +1,4 @@
-#include "cli/yaml.hpp"
+#include "cli/config/yaml.hpp"
 
 #include <gtest/gtest.h>
 

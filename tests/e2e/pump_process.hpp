@@ -14,11 +14,11 @@
 #include <gtest/gtest.h>
 
 #include "net/http_client.hpp"
-#include "runner/keys.hpp"
-#include "runner/ledger.hpp"
 #include "runner/metrics.hpp"
-#include "runner/pump.hpp"
+#include "runner/push/pump.hpp"
 #include "runner/real_clocks.hpp"
+#include "runner/store/keys.hpp"
+#include "runner/store/ledger.hpp"
 
 namespace settle::runner {
 

@@ -9,10 +9,10 @@
 
 #include <gtest/gtest.h>
 
-#include "runner/dead_letter.hpp"
-#include "sinks/remote_write.hpp"
+#include "runner/store/dead_letter.hpp"
+#include "sinks/remote_write/remote_write.hpp"
 #include "tests/e2e/pump_process.hpp"
-#include "tests/runner/store_directory.hpp"
+#include "tests/runner/store/store_directory.hpp"
 #include "tests/support/loopback.hpp"
 #include "tests/support/server_process.hpp"
 

@@ -8,10 +8,10 @@
 
 #include <gtest/gtest.h>
 
-#include "sinks/victoriametrics.hpp"
-#include "sinks/victoriametrics_export.hpp"
+#include "sinks/victoriametrics/victoriametrics.hpp"
+#include "sinks/victoriametrics/victoriametrics_export.hpp"
 #include "tests/e2e/pump_process.hpp"
-#include "tests/runner/store_directory.hpp"
+#include "tests/runner/store/store_directory.hpp"
 #include "tests/support/loopback.hpp"
 #include "tests/support/server_process.hpp"
 

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "engine/stabilizer/rechecks.hpp"
+#include "engine/finality/rechecks.hpp"
 #include "tests/engine/engine_polls.hpp"
 
 namespace settle::test {

@@ -1,10 +1,10 @@
-#include "engine/stabilizer/learner.hpp"
+#include "engine/finality/learner.hpp"
 
 #include <cmath>
 
 #include <gtest/gtest.h>
 
-#include "engine/stabilizer/panel.hpp"
+#include "engine/finality/panel.hpp"
 #include "tests/engine/engine_polls.hpp"
 #include "tests/support/histories.hpp"
 

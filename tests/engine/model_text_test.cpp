@@ -6,11 +6,11 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/finality/finality.hpp"
 #include "engine/model/series.hpp"
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
 #include "engine/promql/selector.hpp"
-#include "engine/stabilizer/finality.hpp"
 #include "tests/support/histories.hpp"
 
 namespace settle::engine {

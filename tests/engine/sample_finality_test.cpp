@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "engine/stabilizer/finality.hpp"
+#include "engine/finality/finality.hpp"
 #include "engine/stabilizer/sample.hpp"
 
 namespace settle::engine {

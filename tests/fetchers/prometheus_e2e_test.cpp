@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "fetchers/prometheus.hpp"
-#include "sinks/remote_write_body.hpp"
+#include "sinks/remote_write/remote_write_body.hpp"
 #include "tests/support/loopback.hpp"
 #include "tests/support/server_process.hpp"
 

@@ -8,10 +8,10 @@
 #include <protozero/pbf_reader.hpp>
 
 #include "sinks/file_lines.hpp"
-#include "sinks/prometheus_answers.hpp"
-#include "sinks/remote_write_body.hpp"
-#include "sinks/victoriametrics_export.hpp"
-#include "sinks/victoriametrics_wire.hpp"
+#include "sinks/remote_write/prometheus_answers.hpp"
+#include "sinks/remote_write/remote_write_body.hpp"
+#include "sinks/victoriametrics/victoriametrics_export.hpp"
+#include "sinks/victoriametrics/victoriametrics_wire.hpp"
 
 namespace {
 

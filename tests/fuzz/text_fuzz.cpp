@@ -5,11 +5,11 @@
 #include <cstdlib>
 #include <string>
 
+#include "engine/finality/finality.hpp"
 #include "engine/model/series.hpp"
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
 #include "engine/promql/selector.hpp"
-#include "engine/stabilizer/finality.hpp"
 
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "runner/ledger.hpp"
+#include "runner/store/ledger.hpp"
 #include "tests/runner/runner_world.hpp"
 
 namespace settle::runner {

@@ -9,9 +9,9 @@
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
-#include "runner/backfill_gauges.hpp"
-#include "runner/finality_metrics.hpp"
+#include "runner/backfill/backfill_gauges.hpp"
 #include "runner/gauges.hpp"
+#include "runner/streams/finality_metrics.hpp"
 
 namespace settle::runner {
 namespace {

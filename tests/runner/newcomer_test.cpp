@@ -1,7 +1,7 @@
 // Jobs that come to a stream that others keep going, or come back to it.
 #include <gtest/gtest.h>
 
-#include "tests/runner/backfill_world.hpp"
+#include "tests/runner/backfill/backfill_world.hpp"
 
 namespace settle::runner {
 namespace {

@@ -1,13 +1,13 @@
 // What was emitted for a job, looked up in the ledgers of both lanes.
-#include "runner/revisions.hpp"
+#include "runner/streams/revisions.hpp"
 
 #include <utility>
 
 #include <gtest/gtest.h>
 
-#include "runner/keys.hpp"
-#include "runner/ledger.hpp"
-#include "tests/runner/store_directory.hpp"
+#include "runner/store/keys.hpp"
+#include "runner/store/ledger.hpp"
+#include "tests/runner/store/store_directory.hpp"
 
 namespace settle::runner {
 namespace {

@@ -5,9 +5,9 @@
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
-#include "runner/gaps.hpp"
-#include "runner/keys.hpp"
+#include "runner/backfill/gaps.hpp"
 #include "runner/real_clocks.hpp"
+#include "runner/store/keys.hpp"
 #include "tests/runner/runner_world.hpp"
 
 namespace settle::runner {

@@ -1,4 +1,4 @@
-#include "runner/stale_markers.hpp"
+#include "runner/streams/stale_markers.hpp"
 
 #include <set>
 

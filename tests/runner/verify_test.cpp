@@ -1,5 +1,5 @@
 // What is acknowledged against what is there: by cases, and against a naive comparison.
-#include "runner/verify.hpp"
+#include "runner/verify/verify.hpp"
 
 #include <limits>
 #include <map>

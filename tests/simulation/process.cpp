@@ -8,7 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
 
-#include "runner/store_writer.hpp"
+#include "runner/store/store_writer.hpp"
 
 namespace settle::simulation {
 

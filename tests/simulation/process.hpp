@@ -9,7 +9,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include "runner/runner.hpp"
-#include "runner/store.hpp"
+#include "runner/store/store.hpp"
 #include "tests/simulation/clocks.hpp"
 #include "tests/simulation/server.hpp"
 #include "tests/simulation/source.hpp"

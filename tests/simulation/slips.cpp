@@ -1,7 +1,7 @@
 #include "tests/simulation/slips.hpp"
 
 #include "engine/plan/backfill.hpp"
-#include "runner/backfill_lane_impl.hpp"
+#include "runner/backfill/backfill_lane_impl.hpp"
 
 // The names that the linker's --wrap asks for, and those that it gives to what it wrapped.
 #define SETTLE_PLAN "_ZN6settle6engine13plan_backfillERKNS0_11BackfillAskE"

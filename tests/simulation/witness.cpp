@@ -4,10 +4,10 @@
 
 #include <xxhash.h>
 
-#include "runner/dead_letter.hpp"
-#include "runner/delivery_records.hpp"
-#include "runner/keys.hpp"
-#include "runner/series_names.hpp"
+#include "runner/push/delivery_records.hpp"
+#include "runner/store/dead_letter.hpp"
+#include "runner/store/keys.hpp"
+#include "runner/store/series_names.hpp"
 
 namespace settle::simulation {
 

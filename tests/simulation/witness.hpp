@@ -16,10 +16,10 @@
 #include <utility>
 #include <vector>
 
-#include "runner/gaps.hpp"
-#include "runner/ledger.hpp"
+#include "runner/backfill/gaps.hpp"
 #include "runner/runner.hpp"
-#include "runner/store.hpp"
+#include "runner/store/ledger.hpp"
+#include "runner/store/store.hpp"
 #include "tests/simulation/journal.hpp"
 #include "tests/simulation/scenario.hpp"
 

@@ -1,7 +1,7 @@
 // Live equals backfill (tests/simulation/witness.hpp).
 #include <algorithm>
 
-#include "runner/series_names.hpp"
+#include "runner/store/series_names.hpp"
 #include "tests/simulation/witness.hpp"
 
 namespace settle::simulation {

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <utility>
 
-#include "runner/dead_letter.hpp"
-#include "runner/delivery_records.hpp"
-#include "runner/keys.hpp"
-#include "runner/ledger.hpp"
+#include "runner/push/delivery_records.hpp"
+#include "runner/store/dead_letter.hpp"
+#include "runner/store/keys.hpp"
+#include "runner/store/ledger.hpp"
 #include "tests/simulation/witness.hpp"
 
 namespace settle::simulation {

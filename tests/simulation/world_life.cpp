@@ -5,7 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-#include "runner/delivery_records.hpp"
+#include "runner/push/delivery_records.hpp"
 #include "tests/simulation/slips.hpp"
 #include "tests/simulation/world_impl.hpp"
 

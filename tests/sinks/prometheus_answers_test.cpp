@@ -1,4 +1,4 @@
-#include "sinks/prometheus_answers.hpp"
+#include "sinks/remote_write/prometheus_answers.hpp"
 
 #include <limits>
 

@@ -1,4 +1,4 @@
-#include "sinks/remote_write_body.hpp"
+#include "sinks/remote_write/remote_write_body.hpp"
 
 #include <algorithm>
 #include <bit>

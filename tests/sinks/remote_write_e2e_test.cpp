@@ -6,8 +6,8 @@
 #include <gmock/gmock.h>
 
 #include "engine/model/time.hpp"
-#include "sinks/remote_write.hpp"
-#include "sinks/remote_write_body.hpp"
+#include "sinks/remote_write/remote_write.hpp"
+#include "sinks/remote_write/remote_write_body.hpp"
 #include "tests/support/loopback.hpp"
 #include "tests/support/server_process.hpp"
 

@@ -1,5 +1,5 @@
 // The remote_write sink against a server of our own, which also takes zstd.
-#include "sinks/remote_write.hpp"
+#include "sinks/remote_write/remote_write.hpp"
 
 #include <limits>
 #include <memory>

@@ -1,5 +1,5 @@
 // Which rows a Prometheus takes no more, as far as what it took and refused says.
-#include "sinks/row_order.hpp"
+#include "sinks/remote_write/row_order.hpp"
 
 #include <gtest/gtest.h>
 

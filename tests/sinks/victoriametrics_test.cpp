@@ -1,4 +1,4 @@
-#include "sinks/victoriametrics.hpp"
+#include "sinks/victoriametrics/victoriametrics.hpp"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "sinks/victoriametrics_wire.hpp"
+#include "sinks/victoriametrics/victoriametrics_wire.hpp"
 
 #include <limits>
 
@@ -6,7 +6,7 @@
 
 #include "sinks/http_outcome.hpp"
 #include "sinks/series_json.hpp"
-#include "sinks/victoriametrics_export.hpp"
+#include "sinks/victoriametrics/victoriametrics_export.hpp"
 
 namespace settle::sinks {
 namespace {

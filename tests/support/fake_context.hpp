@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "runner/job.hpp"
+#include "runner/jobs/job.hpp"
 
 namespace settle::test {
 

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "runner/backfill_parse.hpp"
-#include "runner/registry_draft.hpp"
+#include "runner/backfill/backfill_parse.hpp"
+#include "runner/jobs/registry_draft.hpp"
 #include "runner/service.hpp"
 #include "tests/support/fake_context.hpp"
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/stabilizer/panel.hpp"
+#include "engine/finality/panel.hpp"
 #include "tests/support/naive_engine.hpp"
 
 namespace settle::test {

@@ -12,10 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include "engine/finality/learner.hpp"
+#include "engine/finality/panel.hpp"
 #include "engine/model/series.hpp"
 #include "engine/stabilizer/engine.hpp"
-#include "engine/stabilizer/learner.hpp"
-#include "engine/stabilizer/panel.hpp"
 
 namespace settle::test {
 

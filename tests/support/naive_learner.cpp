@@ -3,7 +3,7 @@
 #include <numeric>
 #include <tuple>
 
-#include "engine/stabilizer/panel.hpp"
+#include "engine/finality/panel.hpp"
 #include "engine/stabilizer/series_table.hpp"
 #include "tests/support/naive_engine.hpp"
 
