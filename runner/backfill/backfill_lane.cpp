@@ -41,6 +41,16 @@ milliseconds backoff(const BackfillOptions& options, std::uint32_t attempts, con
   return whole / 2 + milliseconds{static_cast<std::int64_t>(random % 1024) * (whole.count() / 2) / 1024};
 }
 
+/// How far the live lane saw the gap's scope: through all of them for a gap of all.
+std::optional<Time> frontier_of(const StreamStatus& status, const std::string& scope) {
+  if (scope.empty()) {
+    return status.frontier;
+  }
+  const auto same = [&scope](const engine::ScopeView& view) { return view.name == scope; };
+  const auto found = std::find_if(status.scopes.begin(), status.scopes.end(), same);
+  return found == status.scopes.end() ? std::nullopt : found->frontier;
+}
+
 }  // namespace
 
 engine::Result<void> BackfillLane::Impl::load() {
@@ -158,6 +168,18 @@ void BackfillLane::Impl::fail(Wait& wait, const std::string& id, std::string why
   wait.until = parts.clocks.steady_now() + backoff(options, wait.attempts, id);
 }
 
+bool BackfillLane::Impl::due(const GapItem& item, const StreamStatus* status) const {
+  if (!due(item.wait)) {
+    return false;
+  }
+  if (item.slowly <= parts.clocks.steady_now()) {
+    return true;
+  }
+  const std::optional<Time> frontier =
+      status == nullptr ? std::nullopt : frontier_of(*status, item.entry.gap.scope);
+  return item.awaits && frontier && *frontier >= *item.awaits;
+}
+
 /// The newest one that may be tried.
 std::optional<BackfillLane::Impl::Pick> BackfillLane::Impl::next_gap(const std::string& source) {
   std::optional<Pick> best;
@@ -168,9 +190,10 @@ std::optional<BackfillLane::Impl::Pick> BackfillLane::Impl::next_gap(const std::
       continue;
     }
     const std::vector<const Job*> jobs = jobs_of(*stream);
+    const StreamStatus* status = parts.stream_status(key.first, key.second);
     for (auto& [gap_key, item] : items) {
       const bool closed = item.entry.state == GapState::filled || item.entry.state == GapState::impossible;
-      if (closed || !due(item.wait) || (best && item.entry.gap.range.from <= newest) ||
+      if (closed || !due(item, status) || (best && item.entry.gap.range.from <= newest) ||
           !may_start(item.wait, *stream, jobs)) {
         continue;
       }

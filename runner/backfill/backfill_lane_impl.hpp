@@ -72,6 +72,8 @@ struct GapItem {
   GapEntry entry;  // without its cells
   Wait wait;
   Longest longest;
+  SteadyTime slowly{};                   // it often failed: not before, or
+  std::optional<engine::Time> awaits{};  // as soon as the frontier of its scope is here
 };
 
 /// Sinks for which a range is too old.
@@ -142,6 +144,7 @@ struct BackfillLane::Impl {
   /// May something of the stream be done now? Says in `wait` why not.
   [[nodiscard]] bool may_start(Wait& wait, const Stream& stream, std::span<const Job* const> jobs);
   [[nodiscard]] bool due(const Wait& wait) const { return wait.until <= parts.clocks.steady_now(); }
+  [[nodiscard]] bool due(const GapItem& item, const StreamStatus* status) const;
   /// Shared by all chunks of the output.
   [[nodiscard]] std::shared_ptr<SentIndex> sent_of(const Job& job);
   void fail(Wait& wait, const std::string& id, std::string why);

@@ -20,7 +20,7 @@ using engine::TimeRange;
 
 namespace {
 
-// A gap that often failed is tried at this many times the longest backoff.
+// A gap that often failed is tried at this many times the longest backoff, or when the source has reached it.
 constexpr int kSlowly = 6;
 
 /// What the gap's own scope did not answer.
@@ -207,8 +207,12 @@ asio::awaitable<void> BackfillLane::Impl::note_attempt(GapStream of, std::string
   item.entry.attempts = entry.attempts;
   item.entry.last_error = entry.last_error;
   fail(item.wait, key, why.detail);
+  item.awaits.reset();
   if (entry.attempts > options.attempts_max && !shorter) {
-    item.wait.until += kSlowly * options.backoff_max;
+    item.slowly = item.wait.until + kSlowly * options.backoff_max;
+    if (why.why == Unanswered::Why::not_reached) {
+      item.awaits = range.to;
+    }
   }
   const bool gone = why.why == Unanswered::Why::not_covered && entry.attempts >= options.attempts_max;
   if (gone || parts.clocks.source_now() - entry.noticed_at > options.gap_give_up) {

@@ -83,9 +83,13 @@ asio::awaitable<bool> BackfillLane::Impl::join_gaps(GapStream of, std::string ke
   if (!committed) {
     co_return false;
   }
-  Wait wait;
+  GapItem whole;
+  Wait& wait = whole.wait;
   for (const std::string& one : run) {
-    const Wait& its = items.at(one).wait;
+    const GapItem& item = items.at(one);
+    const Wait& its = item.wait;
+    whole.slowly = std::max(whole.slowly, item.slowly);
+    whole.awaits = std::max(whole.awaits, item.awaits);
     wait.until = std::max(wait.until, its.until);
     wait.attempts = std::max(wait.attempts, its.attempts);
     if (its.live_fails_since) {
@@ -96,7 +100,8 @@ asio::awaitable<bool> BackfillLane::Impl::join_gaps(GapStream of, std::string ke
   }
   std::string joined_key = gap_key_of(of.first, of.second, joined);
   joined.gap.cells.clear();
-  items[std::move(joined_key)] = {.entry = std::move(joined), .wait = std::move(wait), .longest = {}};
+  whole.entry = std::move(joined);
+  items[std::move(joined_key)] = std::move(whole);
   co_return true;
 }
 

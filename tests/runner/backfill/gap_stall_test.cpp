@@ -30,7 +30,7 @@ TEST(Stall, LongerThanWatchLeavesAGapThatFillsItself) {
   World world{standing_still(kNoon + 1h)};
   world.rig.pass(50min, 5s);
   EXPECT_GT(world.gaps_open(), 0u);
-  world.rig.pass(6h, 30s);  // an attempt that failed often comes again slowly
+  world.rig.pass(30min, 30s);
   expect_once(world.rig, kNoon - 10min, kNoon + 70min);
   EXPECT_EQ(world.gaps_open(), 0u);
 }
