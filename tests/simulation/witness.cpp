@@ -73,6 +73,7 @@ void Witness::told(const std::string& selector, const Told& told) {
 
 void Witness::daemon_died() {
   told_.clear();
+  flushing_.clear();
   for (auto& [id, stream] : streams_) stream.pending.reset();
 }
 
@@ -145,7 +146,7 @@ void Witness::take_ticks(const runner::ReadTransaction& view) {
     const bool parted = std::none_of(job_streams_.begin(), job_streams_.end(), [&](const auto& job) {
       return job.second == id && view.get(Table::jobs, runner::key_of(kTenant, job.first));
     });
-    if (parted) {  // a flush: the answer that is on its way comes too late
+    if (parted && flushing_.erase(id) > 0) {  // the answer that is on its way comes too late
       found->second.pending.reset();
       continue;
     }

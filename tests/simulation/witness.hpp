@@ -72,6 +72,9 @@ class Witness {
 
   void told(const std::string& selector, const Told& told);
   void daemon_died();
+  /// A job of the stream is to be removed and flushed: when none is left, the stream's log grows once more
+  /// without an answer. The last tick may share a commit with a removal that flushes nothing.
+  void flushing(const std::string& stream_id) { flushing_.insert(stream_id); }
   /// Somebody asks for a backfill, which may or may not come to be.
   void asked_for(const std::string& stream_id, engine::TimeRange range) {
     asked_[stream_id].push_back(range);
@@ -198,6 +201,7 @@ class Witness {
   std::map<std::string, StreamFacts> streams_;                   // by id
   std::map<std::string, std::string> by_selector_;               // id of the stream that asks with it now
   std::map<std::string, Told> told_;                             // by selector: not yet known whose
+  std::set<std::string> flushing_;                               // streams that a job leaves with a flush
   std::map<std::string, JobFacts> jobs_;                         // by id
   std::map<std::string, std::string> job_streams_;               // job id -> stream id, of living jobs
   std::map<std::string, std::vector<runner::GapEntry>> gaps_;    // by stream

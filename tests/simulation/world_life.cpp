@@ -102,6 +102,7 @@ void World::remove(std::size_t job, bool flush) {
   const std::string path = scenario_.jobs[job].path;
   for (const runner::Job* one : process_->runner().service().list_jobs(kTenant, "", 1'000)) {
     if (one->spec.store_path != path) continue;
+    if (flush) witness_->flushing(one->stream_id);
     auto done = [this, path](std::exception_ptr failed, const runner::Outcome<bool>& removed) {
       if (failed) return violate("a request never throws", path);
       note("api", (removed ? "removed " : "cannot remove ") + path);
