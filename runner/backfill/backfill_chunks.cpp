@@ -152,9 +152,14 @@ BackfillLane::Impl::Asked BackfillLane::Impl::ask_chunk(BackfillItem& item, cons
   return asked;
 }
 
-/// The live lane began to serve the job only now: what was sealed in between is the backfill's.
-void BackfillLane::Impl::widen(BackfillItem& item, Time served, engine::Duration granularity) const {
-  BackfillRecord& record = item.record;
+/// The live lane began to serve the job only now: what was sealed in between is the backfill's. In its turn:
+/// a steering that is being committed puts the record in its place as it was before.
+asio::awaitable<void> BackfillLane::Impl::widen(BackfillId id, Time served, engine::Duration granularity) {
+  const Turns::Turn turn = co_await commits.take();
+  BackfillRecord& record = backfills.at(id).record;
+  if (is_over(record.state)) {
+    co_return;  // cancelled meanwhile
+  }
   const Time end = std::max(record.end_effective, std::min(record.request.range.to, served));
   Ranges more{{record.end_effective, end}};
   record.buckets_total += more.count(granularity);

@@ -191,7 +191,7 @@ struct BackfillLane::Impl {
   [[nodiscard]] std::optional<FetchedAhead> take_ahead(BackfillItem& item, Asked& asked) const;
   boost::asio::awaitable<void> digest(BackfillId id, fetchers::FetchResult fetched, ChunkWork work);
   boost::asio::awaitable<void> fetch_ahead(BackfillId id, engine::TimeRange after);
-  void widen(BackfillItem& item, engine::Time served, engine::Duration granularity) const;
+  boost::asio::awaitable<void> widen(BackfillId id, engine::Time served, engine::Duration granularity);
   [[nodiscard]] bool accept(BackfillItem& item, const Verdict& verdict, engine::TimeRange range);
   boost::asio::awaitable<void> commit_chunk(BackfillId id, engine::TimeRange range, Verdict verdict,
                                             ChunkDone done);

@@ -51,7 +51,8 @@ asio::awaitable<void> BackfillLane::Impl::step(BackfillId id) {
     co_return;
   }
   if (!item.record.served) {
-    widen(item, *served, job->spec.engine.granularity);
+    co_await widen(id, *served, job->spec.engine.granularity);
+    co_return;  // what may be done now is looked at anew
   }
   if (item.record.todo.empty()) {
     co_await finish(id, BackfillState::done, {});

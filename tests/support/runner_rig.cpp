@@ -16,18 +16,21 @@ namespace {
 
 class ScriptedFetcher final : public fetchers::Fetcher {
  public:
-  ScriptedFetcher(const Script& script, std::uint64_t& fetches) : script_(script), fetches_(fetches) {}
+  ScriptedFetcher(const Script& script, RunnerRig& rig) : script_(script), rig_(rig) {}
 
   asio::awaitable<fetchers::FetchResult> fetch(fetchers::FetchRequest request) override {
-    fetches_ += 1;
+    rig_.fetches += 1;
     co_return script_(request);
   }
-  engine::Result<void> accepts(const engine::Selector&, engine::Duration) const override { return {}; }
+  engine::Result<void> accepts(const engine::Selector&, engine::Duration) const override {
+    if (rig_.source_refuses.empty()) return {};
+    return engine::refused(rig_.source_refuses);
+  }
   engine::Liveness liveness() const override { return engine::Liveness::automatic; }
 
  private:
   const Script& script_;
-  std::uint64_t& fetches_;
+  RunnerRig& rig_;
 };
 
 class MemorySink final : public sinks::Sink {
@@ -157,7 +160,7 @@ void RunnerRig::start() {
   store_ = *std::move(opened);
   std::vector<runner::SourceEntry> sources(1);
   sources[0].name = source_name;
-  sources[0].fetcher = std::make_shared<ScriptedFetcher>(script_, fetches);
+  sources[0].fetcher = std::make_shared<ScriptedFetcher>(script_, *this);
   std::vector<runner::SinkEntry> sinks(has_other ? 2 : 1);
   sinks[0].name = sink_name;
   sinks[0].sink = std::make_unique<MemorySink>(sink);
@@ -241,7 +244,7 @@ runner::Outcome<std::vector<std::string>> RunnerRig::reload(const Script& script
                                                             std::vector<std::string> jobs) {
   std::vector<runner::SourceEntry> sources(1);
   sources[0].name = source_name;
-  sources[0].fetcher = std::make_shared<ScriptedFetcher>(script, fetches);
+  sources[0].fetcher = std::make_shared<ScriptedFetcher>(script, *this);
   std::vector<std::string> gone;
   auto changed =
       parts_->wait_for(parts_->runner.reload(std::move(sources), std::move(gone), std::move(jobs)));
@@ -273,6 +276,10 @@ runner::Outcome<bool> RunnerRig::remove(const std::string& job_id, bool flush) {
 
 void RunnerRig::remove_soon(const std::string& job_id) {
   asio::co_spawn(parts_->loop, service().remove_job("default", job_id), asio::detached);
+}
+
+void RunnerRig::steer_soon(const std::string& job_id, const std::string& id, runner::Steer steer) {
+  asio::co_spawn(parts_->loop, service().steer_backfill("default", job_id, id, steer), asio::detached);
 }
 
 runner::Outcome<runner::VerifyReport> RunnerRig::verify(const std::string& job_id,

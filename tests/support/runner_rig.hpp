@@ -65,6 +65,7 @@ class RunnerRig {
   [[nodiscard]] runner::Outcome<std::vector<std::string>> reload_without_source();
   /// Begun now, done while time passes: for what a script does in the middle of a poll.
   void remove_soon(const std::string& job_id);
+  void steer_soon(const std::string& job_id, const std::string& id, runner::Steer steer);
   [[nodiscard]] runner::Outcome<runner::VerifyReport> verify(const std::string& job_id,
                                                              engine::TimeRange timestamps,
                                                              std::size_t limit = 100);
@@ -78,6 +79,7 @@ class RunnerRig {
   SinkMemory other;        // named so,
   bool has_other = false;  // and configured at the next start()
   runner::RunnerOptions options;
+  std::string source_refuses;          // "" : it accepts every selector; else why it does not
   std::string source_name = "source";  // as configured at the next start()
   std::string sink_name = "memory";
   std::uint64_t queue_rows_max = 1'000'000;
