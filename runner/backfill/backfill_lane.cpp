@@ -41,16 +41,6 @@ milliseconds backoff(const BackfillOptions& options, std::uint32_t attempts, con
   return whole / 2 + milliseconds{static_cast<std::int64_t>(random % 1024) * (whole.count() / 2) / 1024};
 }
 
-/// How far the live lane saw the gap's scope: through all of them for a gap of all.
-std::optional<Time> frontier_of(const StreamStatus& status, const std::string& scope) {
-  if (scope.empty()) {
-    return status.frontier;
-  }
-  const auto same = [&scope](const engine::ScopeView& view) { return view.name == scope; };
-  const auto found = std::find_if(status.scopes.begin(), status.scopes.end(), same);
-  return found == status.scopes.end() ? std::nullopt : found->frontier;
-}
-
 }  // namespace
 
 engine::Result<void> BackfillLane::Impl::load() {
@@ -89,7 +79,12 @@ void BackfillLane::Impl::load_gaps(const GapStream& stream) {
       return true;
     }
     entry->gap.cells.clear();
-    gap_items[stream][std::string{key}].entry = *std::move(entry);
+    GapEntry& held = gap_items[stream][std::string{key}].entry;
+    if (held.noticed_at == entry->noticed_at && held.attempts > entry->attempts) {
+      entry->attempts = held.attempts;  // the store has some of them only
+      entry->last_error = held.last_error;
+    }
+    held = *std::move(entry);
     return true;
   });
 }
@@ -175,8 +170,7 @@ bool BackfillLane::Impl::due(const GapItem& item, const StreamStatus* status) co
   if (item.slowly <= parts.clocks.steady_now()) {
     return true;
   }
-  const std::optional<Time> frontier =
-      status == nullptr ? std::nullopt : frontier_of(*status, item.entry.gap.scope);
+  const std::optional<Time> frontier = frontier_of(status, item.entry.gap.scope);
   return item.awaits && frontier && *frontier >= *item.awaits;
 }
 

@@ -106,6 +106,9 @@ bool shrink(Longest& longest, const Wait& wait, std::span<const Unanswered> miss
                                   std::span<const fetchers::ScopeFailure> failures, engine::TimeRange range,
                                   engine::Duration granularity);
 
+/// How far the live lane saw the scope of a gap: through all of them for a gap of all.
+[[nodiscard]] std::optional<engine::Time> frontier_of(const StreamStatus* status, const std::string& scope);
+
 /// What a gap says where the source has lost buckets of it.
 [[nodiscard]] const char* lost_reason(const Stream* stream);
 

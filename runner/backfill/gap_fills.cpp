@@ -87,6 +87,15 @@ bool shorten(GapItem& item, TimeRange range, engine::Duration granularity,
 
 }  // namespace
 
+std::optional<Time> frontier_of(const StreamStatus* status, const std::string& scope) {
+  if (status == nullptr || scope.empty()) {
+    return status == nullptr ? std::nullopt : status->frontier;
+  }
+  const auto same = [&scope](const engine::ScopeView& view) { return view.name == scope; };
+  const auto found = std::find_if(status->scopes.begin(), status->scopes.end(), same);
+  return found == status->scopes.end() ? std::nullopt : found->frontier;
+}
+
 std::vector<FillTarget> BackfillLane::Impl::targets_of(const GapEntry& entry, const Stream& stream,
                                                        TimeRange chunk) {
   std::vector<FillTarget> targets;
@@ -210,7 +219,10 @@ asio::awaitable<void> BackfillLane::Impl::note_attempt(GapStream of, std::string
   item.awaits.reset();
   if (entry.attempts > options.attempts_max && !shorter) {
     item.slowly = item.wait.until + kSlowly * options.backoff_max;
-    if (why.why == Unanswered::Why::not_reached) {
+    const std::optional<Time> frontier =
+        frontier_of(parts.stream_status(of.first, of.second), entry.gap.scope);
+    const bool is_behind = !frontier || *frontier < range.to;
+    if (why.why == Unanswered::Why::not_reached || (why.why == Unanswered::Why::failed && is_behind)) {
       item.awaits = range.to;
     }
   }

@@ -90,6 +90,7 @@ asio::awaitable<bool> BackfillLane::Impl::join_gaps(GapStream of, std::string ke
     const Wait& its = item.wait;
     whole.slowly = std::max(whole.slowly, item.slowly);
     whole.awaits = std::max(whole.awaits, item.awaits);
+    joined.attempts = std::max(joined.attempts, item.entry.attempts);  // the store has some of them only
     wait.until = std::max(wait.until, its.until);
     wait.attempts = std::max(wait.attempts, its.attempts);
     if (its.live_fails_since) {
