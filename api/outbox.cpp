@@ -98,6 +98,21 @@ net::ServerResponse dead_letters(const runner::Service& service, const net::Serv
   return response;
 }
 
+namespace {
+
+/// Nothing is known of the job: it is not registered, and the ledger holds nothing of one that was. A ledger
+/// that was not looked through to its end says nothing.
+bool is_unknown(const runner::Service& service, const std::string& job_id) {
+  if (service.find_job(service.tenant(), job_id) != nullptr) return false;
+  const auto any = service.revisions({.tenant = service.tenant(),
+                                      .job_id = job_id,
+                                      .timestamps = {.from = engine::Time::min(), .to = engine::Time::max()},
+                                      .limit = 1});
+  return any && any->found.empty() && any->next.empty();
+}
+
+}  // namespace
+
 net::ServerResponse revisions(const runner::Service& service, const net::ServerRequest& request) {
   const auto limit = page_limit(request);
   if (!limit) return refusal_response(limit.refusal());
@@ -121,6 +136,7 @@ net::ServerResponse revisions(const runner::Service& service, const net::ServerR
                                        .limit = *limit,
                                        .after = query_parameter(request, "after").value_or("")});
   if (!page) return refusal_response(page.refusal());
+  if (page->found.empty() && page->next.empty() && is_unknown(service, job)) return unknown_job(job);
   JsonWriter out;
   out.begin_object().key("revisions").begin_array();
   for (const runner::Revision& revision : page->found) write_revision(out, revision);

@@ -150,6 +150,11 @@ TEST_F(ResultsApi, ListsTheRevisionsOfAJob) {
   const std::string backwards = "?job=id1&start=2026-06-26T13:57:00Z&end=2026-06-26T13:56:00Z";
   EXPECT_EQ(ask_object(422, "GET", path + backwards).at("field"), "start");
   EXPECT_EQ(ask_object(422, "GET", path).at("field"), "job");
+  const auto unknown = ask_object(404, "GET", path + "?job=nobody");
+  EXPECT_EQ(unknown.at("code"), "unknown_job");
+  EXPECT_EQ(unknown.at("field"), "job_id");
+  service.ledger_at_once = 1;
+  EXPECT_FALSE(ask_object(200, "GET", path + "?job=nobody").at("next").is_null()) << "not known yet";
   EXPECT_EQ(ask_object(422, "GET", path + "?job=id1&series=%7B").at("field"), "series");
   EXPECT_EQ(ask_object(422, "GET", path + "?job=id1&start=soon").at("field"), "start");
   EXPECT_EQ(ask_object(422, "GET", path + "?job=id1&end=soon").at("field"), "end");

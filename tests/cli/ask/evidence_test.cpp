@@ -171,6 +171,12 @@ TEST_F(Evidence, ListsRevisionsAlsoOfAJobThatIsGone) {
   EXPECT_EQ(list_revisions(options, out, err), 1);
 }
 
+TEST_F(Evidence, SaysThatAJobIsUnknownWhereThereIsNothingOfIt) {
+  EXPECT_EQ(list_revisions(options_of("nobody"), out, err), 1);
+  EXPECT_THAT(err.str(), HasSubstr("there is no job \"nobody\""));
+  EXPECT_EQ(out.str(), "");
+}
+
 TEST_F(Evidence, GoesOnWhereAPageOfRevisionsEnds) {
   on_daemon([&](test::FakeService& service) {
     for (int i = 0; i < 5; ++i) {
