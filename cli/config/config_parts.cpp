@@ -256,7 +256,14 @@ void read_remote_write(const Section& section, SinkConfig& sink, Problems& probl
   sink.server = read_choice<sinks::RemoteServer>(section, "server", kRemoteServers);
   sink.compression = read_choice<sinks::Compression>(section, "compression", kCompressions);
   sink.stale_markers = section.flag("stale_markers", false);
-  sink.out_of_order_window = section.duration("out_of_order_window", sink.out_of_order_window, true);
+  constexpr const char* kWindow = "out_of_order_window";
+  sink.out_of_order_window = section.duration(kWindow, sink.out_of_order_window, true);
+  if (sink.server == sinks::RemoteServer::victoriametrics && section.find(kWindow) != nullptr) {
+    problems.error(
+        section.place(kWindow),
+        "\"out_of_order_window\" means nothing with \"server: victoriametrics\", which takes samples "
+        "in any order: leave one of the two out");
+  }
 }
 
 SinkConfig read_sink(const YamlEntry& entry, const std::string& folder, Problems& problems) {

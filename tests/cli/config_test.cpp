@@ -223,6 +223,9 @@ TEST(Config, RefusesWithFileLineColumnAndWhatToDo) {
        "1:33: \"url\" of a remote_write sink is the whole address*"},
       {"sinks: {a: {kind: remote_write, url: 'http://h/w', read_url: x}}", "1:52: *"},
       {"sinks: {a: {kind: remote_write, url: 'http://h/w', server: thanos}}", "1:60: \"server\" is one of *"},
+      {"sinks: {a: {kind: remote_write, url: 'http://h/w', server: victoriametrics, out_of_order_window: "
+       "1h}}",
+       "1:77: \"out_of_order_window\" means nothing with \"server: victoriametrics\"*"},
       {"sinks: {a: {kind: remote_write, url: 'http://h/w', compression: gzip}}",
        "1:65: \"compression\" is one of *"},
       {"sinks: {a: {kind: file, file: f, external_labels: {0x: y}}}", "1:52: *"},
