@@ -1,6 +1,9 @@
 #include "sinks/remote_write/query_reader.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
+#include <string_view>
 #include <utility>
 
 #include "sinks/http_outcome.hpp"
@@ -9,6 +12,25 @@
 namespace settle::sinks {
 
 namespace asio = boost::asio;
+
+namespace {
+
+// Prometheus: "too many samples"; Mimir, Thanos: "limit", "exceeded"; VictoriaMetrics: "more than".
+constexpr std::array<std::string_view, 5> kLimitWords{"too many", "limit", "exceed", "more than",
+                                                      "exhausted"};
+
+/// A 422 is every query that could not be carried out; of those, the ones that went past a limit of the
+/// server, on samples, series, chunks or memory, say so in words.
+bool went_past_a_limit(const net::ClientResult& result) {
+  if (result.error != net::TransportError::none || result.status != 422) return false;
+  std::string text = result.body;
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  return std::any_of(kLimitWords.begin(), kLimitWords.end(),
+                     [&text](std::string_view word) { return text.find(word) != text.npos; });
+}
+
+}  // namespace
 
 QueryReader::QueryReader(net::HttpClient& client, QueryReaderOptions options)
     : client_(client), options_(std::move(options)) {}
@@ -42,8 +64,7 @@ asio::awaitable<engine::Result<ReadBack::Answer>> QueryReader::ask(ReadPiece pie
     const net::ClientResult result = co_await query(std::move(form));
     if (!is_success(result)) {
       answer.detail = failure_text(options_.endpoint.url + "/api/v1/query", result);
-      // 422: the query went past a limit of the server, on samples or memory.
-      answer.too_large = result.error == net::TransportError::too_large || result.status == 422;
+      answer.too_large = result.error == net::TransportError::too_large || went_past_a_limit(result);
       if (answer.too_large) co_return answer;
       co_return engine::retry_later(answer.detail);
     }

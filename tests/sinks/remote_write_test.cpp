@@ -285,6 +285,27 @@ TEST_F(RemoteWriteTest, AsksForLessWhenAQueryIsTooLarge) {
   EXPECT_EQ(script.asked.size(), 4u);
 }
 
+TEST_F(RemoteWriteTest, SaysWhatElseA422IsAndDoesNotAskForLess) {
+  be_prometheus();
+  check();
+  const engine::TimeRange range{kNow, kNow + engine::Duration{2}};
+  for (const auto& [text, questions] :
+       {std::pair{"query processing would load too many samples into memory in query execution", 3u},
+        std::pair{"the query exceeded the maximum number of chunks (limit: 2000000 chunks)", 3u},
+        std::pair{"cannot select more than -search.maxSamplesPerQuery=1 samples", 3u},
+        std::pair{"expanding series: no metric name label", 1u}}) {
+    SCOPED_TRACE(text);
+    script.asked.clear();
+    const std::string body =
+        std::string{R"({"status":"error","errorType":"execution","error":")"} + text + "\"}";
+    script.answers["/api/v1/query"] = answer(422, body);
+    const auto found = stored({"m", "n"}, range);
+    ASSERT_FALSE(found);
+    EXPECT_THAT(found.error().detail, HasSubstr(text));
+    EXPECT_EQ(script.asked.size(), questions);
+  }
+}
+
 TEST(WriteUrl, HasTheBaseBeforeTheStandardPath) {
   EXPECT_EQ(base_of_write_url("http://h:9090/prom/api/v1/write"), "http://h:9090/prom");
   EXPECT_EQ(base_of_write_url("http://h/api/v1/push"), "");
