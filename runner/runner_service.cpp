@@ -36,6 +36,20 @@ void warn_of_clock(Time now, engine::Duration behind, JobStatus& out) {
                          " behind what it had reached; polling goes on when it has caught up");
 }
 
+/// The live lane gives a bucket up at twice watch.
+void warn_of_lag(const Job& job, const StreamStatus& status, JobStatus& out) {
+  const engine::Duration reach = 2 * job.spec.engine.watch;
+  if (!status.frontier || !status.last_tick || !status.last_error.empty() ||
+      *status.last_tick - *status.frontier < reach) {
+    return;
+  }
+  out.warnings.push_back(
+      "the source has data through " + engine::format_time(*status.frontier) +
+      " only, which is more than twice watch, " + engine::format_duration(job.spec.engine.watch) +
+      ", behind: every bucket becomes a gap that is filled when the source reaches it; where "
+      "it always is so late (as with its \"lag\"), post the job with a longer \"watch\"");
+}
+
 /// None also while the sink has not said what server it is.
 std::optional<engine::Duration> known_window(const JobContext::SinkFacts& sink) {
   return sink.window_known ? sink.out_of_order_window : std::nullopt;
@@ -134,6 +148,7 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   out.unpropagated = status->stats.unpropagated;
   read_finality_status(job, *status, out);
   warn_of_sinks(job, out);
+  warn_of_lag(job, *status, out);
   const GapCounts gaps = backfills.gap_counts(job);
   for (const auto& [state, count] : gaps.by_state) {
     const bool is_open = state == GapState::open || state == GapState::scheduled;

@@ -92,5 +92,19 @@ TEST(GapCrawl, IsAskedAboutLessThanOncePerBucket) {
   EXPECT_LT(source.questions, static_cast<std::uint64_t>(kDay / 1min));
 }
 
+TEST(GapCrawl, IsWarnedOfInTheJob) {
+  for (const auto behind : {18min, 20min}) {  // watch is ten
+    SCOPED_TRACE(behind.count());
+    Source source{.frontier = [behind](Time now) { return now - behind; }, .lags = ""};
+    World world{[&](const fetchers::FetchRequest& request) { return source(request); }, kJobOfTwo};
+    world.rig.pass(50min, 1min);
+    const JobStatus status = first_status(world.rig);
+    ASSERT_EQ(status.warnings.size(), behind == 20min ? 1u : 0u);
+    if (status.warnings.empty()) continue;
+    EXPECT_NE(status.warnings[0].find("more than twice watch, 10m, behind"), std::string::npos)
+        << status.warnings[0];
+  }
+}
+
 }  // namespace
 }  // namespace settle::runner
