@@ -185,16 +185,24 @@ asio::awaitable<void> BackfillLane::Impl::finish(BackfillId id, BackfillState st
     record.last_error = std::move(why);
     record.last_error_at = parts.clocks.source_now();
   }
+  const bool saved = co_await save(std::move(record));
+  if (saved) {
+    item.wait = {};
+    say_over(item.record);
+  }
+}
+
+asio::awaitable<bool> BackfillLane::Impl::save(BackfillRecord record) {
   WriteBatch batch;
   batch.put(Table::backfills, backfill_key(record), encode_backfill(record));
   const engine::Result<Committed> done = co_await parts.store.commit(std::move(batch));
+  BackfillItem& item = backfills.at({record.job_id, record.id});
   if (!done) {
-    fail(item.wait, id.second, done.error().detail);
-    co_return;
+    fail(item.wait, record.id, done.error().detail);
+    co_return false;
   }
   item.record = std::move(record);
-  item.wait = {};
-  say_over(item.record);
+  co_return true;
 }
 
 void BackfillLane::Impl::say_over(const BackfillRecord& record) const {

@@ -187,6 +187,8 @@ struct BackfillLane::Impl {
   };
   boost::asio::awaitable<void> step(BackfillId id);
   boost::asio::awaitable<void> finish(BackfillId id, BackfillState state, std::string why);
+  /// In the store, and then in its place. False: the store did not take it, and the item waits.
+  boost::asio::awaitable<bool> save(BackfillRecord record);
   void say_over(const BackfillRecord& record) const;
   [[nodiscard]] Asked ask(const Stream& stream, engine::TimeRange range) const;
   [[nodiscard]] Asked ask_chunk(BackfillItem& item, const Job& job, const Stream& stream,

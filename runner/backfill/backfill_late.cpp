@@ -88,16 +88,11 @@ asio::awaitable<void> BackfillLane::Impl::give_up(BackfillId id, TimeRange range
   record.errors += 1;
   record.last_error = engine::format_time(range.from) + " to " + engine::format_time(range.to) + ": " + why;
   record.last_error_at = parts.clocks.source_now();
-  WriteBatch batch;
-  batch.put(Table::backfills, backfill_key(record), encode_backfill(record));
-  const engine::Result<Committed> done = co_await parts.store.commit(std::move(batch));
-  if (!done) {
-    fail(item.wait, id.second, done.error().detail);
-    co_return;
+  const bool saved = co_await save(std::move(record));
+  if (saved) {
+    spdlog::warn("event=backfill_late backfill={} error={:?}", id.second, item.record.last_error);
+    item.ahead.reset();
   }
-  spdlog::warn("event=backfill_late backfill={} error={:?}", record.id, record.last_error);
-  item.record = std::move(record);
-  item.ahead.reset();
 }
 
 }  // namespace settle::runner
