@@ -28,6 +28,12 @@ Time live_from(World& world) {
   return world.rig.service().job_status(*world.rig.service().find_job("default", world.id)).live_from;
 }
 
+/// The next tick, whenever it is, moves the boundary.
+void pass_to_the_minutes_end(RunnerRig& rig) {
+  rig.pass(29min, 5s);
+  rig.pass(59s, 1s);
+}
+
 /// The first bucket that the live lane gave the job; max: none yet.
 Time served_from(RunnerRig& rig) {
   for (const auto& [key, samples] : emitted(rig, Lane::live)) {
@@ -43,7 +49,7 @@ void give_to_one_of_two(bool one_waits) {
     questions.note(request);
     return settled(request);
   }};
-  world.rig.pass(30min, 5s);
+  pass_to_the_minutes_end(world.rig);
   const auto joined = world.rig.post(kOther);
   ASSERT_TRUE(joined);
   world.id = joined->job.id;
@@ -110,7 +116,7 @@ TEST(BackfillWiden, TakesWhatTheLiveLaneOfAStreamThatRestedLeaves) {
 // forget that.
 TEST(BackfillWiden, OutlivesASteeringOfTheSameMoment) {
   World world;
-  world.rig.pass(30min, 5s);
+  pass_to_the_minutes_end(world.rig);
   world.rig.crash();
   world.rig.options.backfill.backoff_max = 10ms;  // it looks every second whether it may begin
   world.rig.start();
