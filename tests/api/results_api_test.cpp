@@ -155,6 +155,8 @@ TEST_F(ResultsApi, ListsTheRevisionsOfAJob) {
   EXPECT_EQ(unknown.at("field"), "job_id");
   service.ledger_at_once = 1;
   EXPECT_FALSE(ask_object(200, "GET", path + "?job=nobody").at("next").is_null()) << "not known yet";
+  EXPECT_TRUE(ask_object(200, "GET", path + "?job=nobody&after=1").at("next").is_null())
+      << "nor from its end";
   EXPECT_EQ(ask_object(422, "GET", path + "?job=id1&series=%7B").at("field"), "series");
   EXPECT_EQ(ask_object(422, "GET", path + "?job=id1&start=soon").at("field"), "start");
   EXPECT_EQ(ask_object(422, "GET", path + "?job=id1&end=soon").at("field"), "end");
