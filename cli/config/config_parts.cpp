@@ -211,6 +211,8 @@ SourceConfig read_source(const YamlEntry& entry, const std::string& folder, Prob
     source.file_at = {section.place("file")};
   } else if (kind == "prometheus") {
     source.kind = SourceKind::prometheus;
+    // Its frontier is now - lag, which advances also while its data stand still.
+    if (source.liveness == engine::Liveness::automatic) source.liveness = engine::Liveness::movement;
     check_kind_keys(entry.value, kSourceKeys, kPrometheusKeys, kind, problems);
     source.endpoint = read_endpoint(section, kSourceAuth, folder, problems);
     source.queries = read_queries(section, problems);

@@ -236,9 +236,16 @@ bool BackfillLane::Impl::accept(BackfillItem& item, const Verdict& verdict, Time
     }
   }
   shrink(item.longest, item.wait, verdict.missing, length, stream->engine.granularity);
-  if (!verdict.spoke) {
-    return note(verdict.missing.empty() ? "the source answered for no scope"
-                                        : verdict.missing.front().detail);
+  if (verdict.missing.empty() && !verdict.spoke) {
+    return note("the source answered for no scope");
+  }
+  // Where the live lane has answers meanwhile, it is this range that the source refuses.
+  const StreamStatus* status = parts.stream_status(record.tenant, record.stream_id);
+  const std::optional<Time> since = item.wait.failing_since;
+  const bool lives = status != nullptr && status->last_error.empty() && since && status->last_tick &&
+                     *status->last_tick > *since;
+  if (!verdict.spoke && !lives) {
+    return note(verdict.missing.front().detail);
   }
   const auto patient = [&](const Unanswered& one) {
     return one.why == Unanswered::Why::not_reached ||

@@ -159,6 +159,7 @@ std::shared_ptr<SentIndex> BackfillLane::Impl::sent_of(const Job& job) {
 void BackfillLane::Impl::fail(Wait& wait, const std::string& id, std::string why) {
   wait.attempts += 1;
   wait.why = std::move(why);
+  wait.failing_since = wait.failing_since.value_or(parts.clocks.source_now());
   wait.live_fails_since.reset();
   wait.until = parts.clocks.steady_now() + backoff(options, wait.attempts, id);
 }

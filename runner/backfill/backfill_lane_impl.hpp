@@ -23,8 +23,9 @@ using GapStream = std::pair<std::string, std::string>;   // tenant, stream id
 /// When something is tried again, and why it was not done.
 struct Wait {
   SteadyTime until{};
-  std::string why;             // "" : nothing holds it up
-  std::uint32_t attempts = 0;  // in a row that failed
+  std::string why;                            // "" : nothing holds it up
+  std::uint32_t attempts = 0;                 // in a row that failed
+  std::optional<engine::Time> failing_since;  // source time of the first of them
   std::optional<SteadyTime> live_fails_since;
 };
 
@@ -206,6 +207,7 @@ struct BackfillLane::Impl {
   [[nodiscard]] std::vector<FillTarget> targets_of(const GapEntry& entry, const Stream& stream,
                                                    engine::TimeRange chunk);
   [[nodiscard]] engine::TimeRange gap_chunk(GapItem& item, const Stream& stream) const;
+  void slow_down(const GapStream& of, GapItem& item, engine::TimeRange range, const Unanswered& why) const;
   boost::asio::awaitable<void> note_attempt(GapStream stream, std::string key, GapEntry entry, ChunkWork work,
                                             Unanswered why, bool shorter);
   // gap_joins.cpp

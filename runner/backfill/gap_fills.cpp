@@ -205,6 +205,19 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
   co_await note_attempt(of, key, std::move(entry), std::move(work), std::move(first), shorter);
 }
 
+/// It often failed: now and then, or as soon as the source has reached what it had not.
+void BackfillLane::Impl::slow_down(const GapStream& of, GapItem& item, TimeRange range,
+                                   const Unanswered& why) const {
+  item.slowly = item.wait.until + kSlowly * options.backoff_max;
+  const std::optional<Time> frontier =
+      frontier_of(parts.stream_status(of.first, of.second), item.entry.gap.scope);
+  const bool is_behind = !frontier || *frontier < range.to;
+  const bool may_come = why.why == Unanswered::Why::not_reached || why.why == Unanswered::Why::failed;
+  if (may_come && is_behind) {
+    item.awaits = range.to;
+  }
+}
+
 /// An attempt failed: later again, or given up when the gap is old.
 asio::awaitable<void> BackfillLane::Impl::note_attempt(GapStream of, std::string key, GapEntry entry,
                                                        ChunkWork work, Unanswered why, bool shorter) {
@@ -217,14 +230,9 @@ asio::awaitable<void> BackfillLane::Impl::note_attempt(GapStream of, std::string
   item.entry.last_error = entry.last_error;
   fail(item.wait, key, why.detail);
   item.awaits.reset();
+  item.slowly = {};
   if (entry.attempts > options.attempts_max && !shorter) {
-    item.slowly = item.wait.until + kSlowly * options.backoff_max;
-    const std::optional<Time> frontier =
-        frontier_of(parts.stream_status(of.first, of.second), entry.gap.scope);
-    const bool is_behind = !frontier || *frontier < range.to;
-    if (why.why == Unanswered::Why::not_reached || (why.why == Unanswered::Why::failed && is_behind)) {
-      item.awaits = range.to;
-    }
+    slow_down(of, item, range, why);
   }
   const bool gone = why.why == Unanswered::Why::not_covered && entry.attempts >= options.attempts_max;
   if (gone || parts.clocks.source_now() - entry.noticed_at > options.gap_give_up) {

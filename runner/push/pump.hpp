@@ -43,7 +43,8 @@ struct PumpOptions {
   std::chrono::milliseconds keep_acked{120'000};     // re-sent when the server restarted meanwhile
   std::chrono::milliseconds backoff_min{200};
   std::chrono::milliseconds backoff_max{60'000};
-  std::chrono::milliseconds uncertain_wait{1'000};   // before looking for rows of a request that was cut
+  // From the sink's first answer after a request that was cut until rows that are not there count as missing.
+  std::chrono::milliseconds uncertain_wait{10'000};
   std::chrono::milliseconds check_interval{15'000};  // of the sink's health
   std::uint64_t jitter_seed = 0;
   std::function<void()> answered = {};  // at the first check that the sink answered

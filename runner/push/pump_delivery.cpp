@@ -20,6 +20,8 @@ namespace {
 // Acknowledgements within keep_acked / kGrains become one entry of the record.
 constexpr int kGrains = 64;
 constexpr std::size_t kMany = 4;  // a quarter
+// Before rows of a request that was cut are looked for.
+constexpr milliseconds kFirstLook{1'000};
 
 const char* verdict_text(PushVerdict verdict) {
   switch (verdict) {
@@ -167,7 +169,7 @@ asio::awaitable<sinks::PushOutcome> Pump::Impl::push(const PumpLane& lane,
   co_return outcome;
 }
 
-/// False when the sink could not say what it holds; then they are as doubtful as before.
+/// False when the sink could not say what it holds.
 asio::awaitable<bool> Pump::Impl::leave_out_held(PumpLane& lane, Segment& segment) {
   std::vector<sinks::Row> asked = rows_of(segment.rows);
   auto answer = co_await (sink.holds(std::move(asked)) || until_deadline());
@@ -183,7 +185,6 @@ asio::awaitable<bool> Pump::Impl::leave_out_held(PumpLane& lane, Segment& segmen
   }
   count(lane, "held", segment.rows.size() - missing.size());
   segment.rows = std::move(missing);
-  segment.doubtful = false;
   co_return true;
 }
 
@@ -213,10 +214,29 @@ asio::awaitable<bool> Pump::Impl::may_send(PumpLane& lane, OutboxBatch& batch,
     if (lane.lane == Lane::backfill && overtaken && !leave_out_overtaken(batch, segments)) co_return false;
     Segment& segment = segments.back();
     if (segment.rows.empty() || !segment.doubtful || !must_compare(capabilities())) co_return true;
+    const SteadyTime began = clocks.steady_now();
     const bool known = co_await leave_out_held(lane, segment);
-    if (known) co_return true;
-    const milliseconds delay = lane.backoff.next(std::nullopt);
-    co_await back_off(lane, PumpState::backing_off, delay);
+    if (!known) {
+      const milliseconds delay = lane.backoff.next(std::nullopt);
+      co_await back_off(lane, PumpState::backing_off, delay);
+      continue;
+    }
+    // What is not there counts as missing when the sink says so again, some time after it first answered: the
+    // request may have been in a queue.
+    if (!lane.answered_at) lane.answered_at = clocks.steady_now();
+    const SteadyTime believed_at = *lane.answered_at + options.uncertain_wait;
+    const bool may_come = lane.in_the_air && !segment.rows.empty();
+    if (!may_come || began >= believed_at) {
+      if (may_come) lane.in_the_air = false;
+      if (segment.rows.empty()) lane.shown.last_error.clear();
+      segment.doubtful = false;
+      co_return true;
+    }
+    lane.shown.last_error =
+        std::to_string(segment.rows.size()) +
+        " rows that were sent are not there yet: looked for again before they are sent again";
+    const auto delay = std::chrono::ceil<milliseconds>(believed_at - clocks.steady_now());
+    co_await back_off(lane, PumpState::backing_off, std::max(delay, milliseconds{1}));
   }
 }
 
@@ -225,6 +245,10 @@ asio::awaitable<void> Pump::Impl::after_push(PumpLane& lane, const OutboxBatch& 
   Segment& segment = segments.back();
   const AfterPush after = decide_after_push(outcome.verdict, segment.rows.size());
   segment.doubtful = segment.doubtful || after.doubtful;
+  if (outcome.verdict == PushVerdict::uncertain) {
+    lane.in_the_air = true;
+    lane.answered_at.reset();
+  }
   if (after.step != NextStep::done) lane.shown.last_error = outcome.detail;
   switch (after.step) {
     case NextStep::done:
@@ -248,7 +272,7 @@ asio::awaitable<void> Pump::Impl::after_push(PumpLane& lane, const OutboxBatch& 
       break;
     case NextStep::wait: {
       milliseconds delay = lane.backoff.next(outcome.retry_after);
-      if (after.doubtful) delay = std::max(delay, options.uncertain_wait);
+      if (after.doubtful) delay = std::max(delay, kFirstLook);
       // A body that takes the server longer than it may would take it as long again.
       if (after.doubtful && segment.rows.size() > capabilities().batch_rows_max) halve_last(segments);
       co_await back_off(lane, PumpState::backing_off, delay);

@@ -37,12 +37,14 @@ struct PumpLane {
   std::string key;  // of its record in Table::sinks
   Outbox outbox;
   Backoff backoff;
-  SinkRecord record;               // as it is in the store, but for what only skips blocks of others
-  PumpStatus shown;                // what status() completes
-  bool went_back = false;          // during the batch in hand: it is not acknowledged
-  LedgerPosition batch_end;        // of the batch in hand
-  LedgerPosition resending_until;  // rows before it were acknowledged by a server that restarted
-  std::uint64_t rows_seen = 0;     // by looking ahead, since start or since it went back
+  SinkRecord record;                      // as it is in the store, but for what only skips blocks of others
+  PumpStatus shown;                       // what status() completes
+  bool in_the_air = false;                // a request that nobody waits for any more may arrive
+  std::optional<SteadyTime> answered_at;  // the sink first said since then what it holds
+  bool went_back = false;                 // during the batch in hand: it is not acknowledged
+  LedgerPosition batch_end;               // of the batch in hand
+  LedgerPosition resending_until;         // rows before it were acknowledged by a server that restarted
+  std::uint64_t rows_seen = 0;            // by looking ahead, since start or since it went back
   std::uint64_t rows_done = 0;
   std::uint64_t rows_announced = 0;  // by wake(), not yet seen
   std::vector<DeadLetter> letters;   // of the batch in hand; numbered when it is acknowledged

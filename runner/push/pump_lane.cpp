@@ -48,6 +48,7 @@ engine::Result<void> PumpLane::load(const Store& store) {
     const auto doubtful_end = outbox.after(record.next, record.batch_rows);
     if (!doubtful_end) return doubtful_end.error();
     record.uncertain_until = std::max(record.uncertain_until, *doubtful_end);
+    in_the_air = record.next < record.uncertain_until;
   }
   const OutboxLimits one{.rows_max = 1};
   const auto first = outbox.next(record.next, one);

@@ -20,7 +20,9 @@ namespace {
 constexpr seconds kVolatile{7};
 // A sink gives up waiting for an answer.
 constexpr seconds kHangs{30};
-// A request that was cut is done with on the server before the pump asks again (uncertain_wait).
+// A request that was cut is done with on the server so long after it. Where the pump compares, it does so
+// after its uncertain_wait; elsewhere it sends again after a second.
+constexpr milliseconds kDelayedWhereCompared{9'500};
 constexpr milliseconds kDelayed{900};
 
 std::uint64_t per_mille(std::uint64_t seed, const sinks::Row& row) {
@@ -106,13 +108,24 @@ void Server::apply(const std::vector<sinks::Row>& rows, std::size_t count) {
   }
 }
 
+void Server::take_later(std::vector<sinks::Row> rows) {
+  const milliseconds most = spec_.overwrite == Overwrite::none ? kDelayedWhereCompared : kDelayed;
+  later_.push_back({world_.steady + random_.between(milliseconds{1}, most), starts_, std::move(rows)});
+}
+
 void Server::client_died() {
-  const std::size_t reached = up() ? random_.below(in_flight_.size() + 1) : 0;
-  if (reached > 0) {
-    journal_.note(world_.now, "push", spec_.name + " takes " + std::to_string(reached) + " rows of the dead");
-    const auto bad = std::find_if(in_flight_.begin(), in_flight_.end(),
-                                  [this](const sinks::Row& row) { return is_poison(row); });
-    apply(in_flight_, std::min(reached, static_cast<std::size_t>(bad - in_flight_.begin())));
+  const auto bad = std::find_if(in_flight_.begin(), in_flight_.end(),
+                                [this](const sinks::Row& row) { return is_poison(row); });
+  const std::size_t most = up() ? random_.below(in_flight_.size() + 1) : 0;
+  in_flight_.resize(std::min(most, static_cast<std::size_t>(bad - in_flight_.begin())));
+  if (in_flight_.empty()) return;
+  // Late only where the next process compares before it sends: what it sends at once would be older then.
+  if (spec_.overwrite == Overwrite::none && random_.percent(50)) {
+    take_later(in_flight_);
+  } else {
+    journal_.note(world_.now, "push",
+                  spec_.name + " takes " + std::to_string(in_flight_.size()) + " rows of the dead");
+    apply(in_flight_, in_flight_.size());
   }
   in_flight_.clear();
 }
@@ -275,9 +288,7 @@ class Server::SimSink final : public sinks::Sink {
   }
   void delay(std::vector<sinks::Row> rows, std::size_t reached) {
     rows.resize(reached);
-    server_.later_.push_back(
-        {server_.world_.steady + server_.random_.between(milliseconds{1}, milliseconds{kDelayed}),
-         server_.starts_, std::move(rows)});
+    server_.take_later(std::move(rows));
   }
 
   Server& server_;

@@ -88,6 +88,7 @@ class Server {
   enum class Fate : std::uint8_t { takes, busy, refuses, cut, hangs, delayed };
   [[nodiscard]] Fate draw_fate(const std::vector<sinks::Row>& rows);
   void apply(const std::vector<sinks::Row>& rows, std::size_t count);
+  void take_later(std::vector<sinks::Row> rows);
   void store(const sinks::Row& row);
 
   ServerSpec spec_;

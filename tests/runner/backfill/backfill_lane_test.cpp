@@ -308,11 +308,13 @@ TEST(Backfill, LeavesOutWhatHasBecomeTooOldForItsOnlySink) {
   const std::string range = range_json(kNoon - 2h, kNoon - 1h);
   const auto added = world.rig.backfill(world.id, range);
   ASSERT_TRUE(added);
+  ASSERT_TRUE(world.rig.steer(world.id, added->status.id, Steer::pause));
+  down = false;
   world.rig.pass(90min, 1min);
   const auto again = world.rig.backfill(world.id, range);
   ASSERT_TRUE(again) << "it is the same request, whatever the sink takes now";
   EXPECT_FALSE(again->created);
-  down = false;
+  ASSERT_TRUE(world.rig.steer(world.id, added->status.id, Steer::resume));
   world.rig.pass(10min, 5s);
   const BackfillStatus status = world.status(added->status.id);
   EXPECT_EQ(status.state, BackfillState::done);

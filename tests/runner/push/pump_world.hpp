@@ -42,6 +42,9 @@ struct FakeServer {
   std::vector<Kept> recent;  // forgotten by a kill
   std::optional<engine::Time> started_at;
 
+  void take(const sinks::Row& row) {
+    recent.push_back({{std::string{row.series}, engine::epoch_ms(row.timestamp)}, row.value, row.revision});
+  }
   void flush() {
     durable.insert(durable.end(), recent.begin(), recent.end());
     recent.clear();
@@ -118,9 +121,7 @@ class FakeSink final : public sinks::Sink {
     const bool applies = fate.verdict == sinks::PushVerdict::accepted ||
                          fate.verdict == sinks::PushVerdict::uncertain || fate.never_answers;
     for (std::size_t i = 0; applies && i < std::min(rows.size(), fate.applied); ++i) {
-      server_.recent.push_back({{std::string{rows[i].series}, engine::epoch_ms(rows[i].timestamp)},
-                                rows[i].value,
-                                rows[i].revision});
+      server_.take(rows[i]);
     }
     if (fate.never_answers) {
       const auto executor = co_await boost::asio::this_coro::executor;
