@@ -44,7 +44,8 @@ struct PumpOptions {
   std::chrono::milliseconds backoff_min{200};
   std::chrono::milliseconds backoff_max{60'000};
   // From the sink's first answer after a request that was cut until rows that are not there count as missing.
-  std::chrono::milliseconds uncertain_wait{10'000};
+  // VictoriaMetrics may show a new series only 10 s after somebody asked for it and there was none.
+  std::chrono::milliseconds uncertain_wait{20'000};
   std::chrono::milliseconds check_interval{15'000};  // of the sink's health
   std::uint64_t jitter_seed = 0;
   std::function<void()> answered = {};  // at the first check that the sink answered
