@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runner/backfill/backfill_names.hpp"
+#include "runner/store/keys.hpp"
 #include "runner/store/ledger.hpp"
 #include "runner/store/series_names.hpp"
 
@@ -253,6 +254,9 @@ engine::Result<ChunkDone> work_chunk(const Store& store, const engine::Answer& a
     }
   }
   add_samples(store, work, std::move(shares), out);
+  if (!work.stream_record.empty()) {
+    out.batch.require(Table::streams, key_of(work.tenant, work.stream_id), work.stream_record);
+  }
   out.scopes = std::move(history.scopes);
   out.limited = history.limited;
   out.rows_uncountable = history.rows_uncountable;

@@ -37,6 +37,9 @@ struct ChunkWork {
   // The gap that is filled, as it stands in the store: amounts are handed over once for it.
   std::string gap_key;
   std::string gap_record;
+  // "" or the stream's, with the jobs it is filled for: one that comes back looks for what was closed while
+  // it was away, and is in the record by then.
+  std::string stream_record;
 };
 
 struct ChunkDone {

@@ -138,13 +138,12 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
   if (joined) {
     co_return;
   }
-  const Stream* stream = nullptr;
   GapItem& item = gap_items.at(of).at(key);
   item.entry.state = GapState::scheduled;
   auto read = [this, &key] { return read_gap(parts.store, key); };
   StoredGap stored = co_await run_on(parts.pool, std::move(read));
   GapEntry entry = std::move(stored.entry);
-  stream = parts.registry.find_stream(of.first, of.second);
+  const Stream* stream = parts.registry.find_stream(of.first, of.second);
   if (stream == nullptr || entry.gap.range.empty()) {
     gap_items.at(of).erase(key);  // the stream was forgotten with all it had
     co_return;
@@ -153,6 +152,7 @@ asio::awaitable<void> BackfillLane::Impl::fill_gap(GapStream of, std::string key
   const TimeRange range = gap_chunk(item, *stream);
   Asked asked = ask(*stream, range);
   asked.work.targets = targets_of(entry, *stream, range);
+  asked.work.stream_record = stream->record;
   asked.work.gap_key = key;
   asked.work.gap_record = std::move(stored.record);
   GapEntry rest = entry;

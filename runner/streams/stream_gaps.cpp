@@ -68,19 +68,38 @@ void StreamRunner::Impl::give_up_left_out(const std::vector<std::string>& scopes
   }
 }
 
-/// A job that comes back has missed what was sent to others meanwhile: a gap of its own, which is filled by
-/// what the ledgers lack. The totals of a counter go on without it.
+/// What a job that comes back has missed: what was sent to others meanwhile, and gaps that were closed for
+/// them.
+engine::Ranges StreamRunner::Impl::missed_since(const Served& before) const {
+  const Time left = before.until.value_or(pending->served_from);
+  engine::Ranges missed{{left, pending->served_from}};
+  const std::string prefix = key_of(tenant, stream_id);
+  const ReadTransaction view = parts.store.read();
+  view.scan(Table::gaps, prefix, prefix_end(prefix), [&](std::string_view, std::string_view bytes) {
+    const engine::Result<GapEntry> entry = decode_gap(bytes);
+    if (entry && entry->job_id.empty() && entry->closed_at && *entry->closed_at >= left) {
+      missed.add(engine::TimeRange{entry->gap.range});
+    }
+    return true;
+  });
+  missed.keep({*before.from, pending->served_from});
+  return missed;
+}
+
+/// A job that comes back gets what it has missed as gaps of its own, which are filled by what the ledgers
+/// lack. The totals of a counter go on without it.
 void StreamRunner::Impl::begin_to_serve(Built& built, const Job& job) const {
   std::string output = output_identity(job.spec);
   Served now{.job_id = job.id, .from = pending->served_from, .until = {}};
   const auto before = served.find(output);
   if (before != served.end() && before->second.from) {
     now.from = std::min(*before->second.from, pending->served_from);
-    const engine::TimeRange missed{before->second.until.value_or(pending->served_from), pending->served_from};
-    if (!missed.empty() && engine.options().output == engine::Output::gauge) {
+    const bool is_gauge = engine.options().output == engine::Output::gauge;
+    const engine::Ranges missed = is_gauge ? missed_since(before->second) : engine::Ranges{};
+    for (const engine::TimeRange& range : missed.list()) {
       put_gap(built.batch, tenant, stream_id,
               {.state = GapState::open,
-               .gap = {.scope = {}, .range = missed, .cells = {}},
+               .gap = {.scope = {}, .range = range, .cells = {}},
                .noticed_at = parts.clocks.source_now(),
                .job_id = job.id});
       built.gaps += 1;

@@ -11,6 +11,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include "engine/plan/ranges.hpp"
 #include "engine/plan/schedule.hpp"
 #include "runner/store/ledger.hpp"
 #include "runner/streams/inheritance.hpp"
@@ -111,6 +112,7 @@ struct StreamRunner::Impl {
   void publish(const Built& built, const Committed& committed);
   LedgerBlock block_of(const Job& job) const;  // without samples
   void append(Built& built, const Job& job, EmittedCells samples) const;
+  engine::Ranges missed_since(const Served& before) const;
   void begin_to_serve(Built& built, const Job& job) const;
   void note_who_left(Built& built, const Stream& of) const;
   asio::awaitable<void> commit();

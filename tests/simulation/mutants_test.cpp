@@ -83,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{Mutant::backfill_ledger_loses_rows,
                "BackfillLedgerLosesRows",
                {"what is acknowledged is kept", "acknowledged is delivered",
-                "the newest revision is what the server has"}},
+                "the newest revision is what the server has", "law 4: revisions increase"}},
         Broken{Mutant::backfill_passes_failures,
                "BackfillPassesFailures",
                {"a backfill asks until it is answered", "a backfill brings what the source has"}},
