@@ -10,9 +10,9 @@ namespace settle::sketch {
 /// What the answer lost on its way. Bits.
 enum class Degraded : std::uint8_t {
   nothing = 0,
-  collapsed = 1,    // the store merged its lowest bins; the answer lies in what was merged: an upper bound only
+  collapsed = 1,  // the store merged its lowest bins; the answer lies in what was merged: an upper bound only
   mixed_gamma = 2,  // sources of different accuracy: the coarsest holds
-  sampled = 4,      // producers saw a share of the events: counts are scaled up, and vary by more than the bound
+  sampled = 4,  // producers saw a share of the events: counts are scaled up, and vary by more than the bound
 };
 [[nodiscard]] constexpr Degraded operator|(Degraded a, Degraded b) {
   return static_cast<Degraded>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b));

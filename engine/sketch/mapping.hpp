@@ -1,6 +1,8 @@
-// engine/sketch/mapping.hpp: how DDSketch numbers its bins: bin i holds values from lower(i) up to lower(i + 1).
+// engine/sketch/mapping.hpp: how DDSketch numbers its bins: bin i holds values from lower(i) up to lower(i +
+// 1).
 //
-// Masson, Rim, Lee: DDSketch, VLDB 2019; the interpolated mappings are those of DataDog's Java and Go libraries.
+// Masson, Rim, Lee: DDSketch, VLDB 2019; the interpolated mappings are those of DataDog's Java and Go
+// libraries.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,132 @@
+// engine/codec/wire.hpp: protobuf's wire format, read in place and written.
+//
+// Source: protobuf.dev, "Encoding". The reader allocates nothing and never reads past its end: after the
+// first fault next() is false and failed() true. It takes fields in any order and leaves order, repetition
+// and unknown fields to its user, who skips what he does not know by calling next(). Messages nest as far as
+// the user descends.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace settle::codec {
+
+static_assert(std::endian::native == std::endian::little, "doubles are read as they lie");
+
+enum class WireType : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
+
+/// At most 10 bytes, 64 bits; `at` moves behind it. Nothing if there is none.
+[[nodiscard]] inline std::optional<std::uint64_t> read_varint(std::string_view bytes, std::size_t& at) {
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; shift < 64 && at < bytes.size(); shift += 7) {
+    const std::uint64_t next = static_cast<std::uint8_t>(bytes[at++]);
+    if (shift == 63 && next > 1) return std::nullopt;
+    value |= (next & 0x7f) << shift;
+    if (next < 0x80) return value;
+  }
+  return std::nullopt;
+}
+[[nodiscard]] constexpr std::int64_t from_zigzag(std::uint64_t bits) {
+  return static_cast<std::int64_t>((bits >> 1) ^ (~(bits & 1) + 1));
+}
+[[nodiscard]] constexpr std::uint64_t to_zigzag(std::int64_t value) {
+  return (static_cast<std::uint64_t>(value) << 1) ^ (value < 0 ? ~std::uint64_t{0} : std::uint64_t{0});
+}
+/// 8 bytes at `from`, which need not be aligned.
+[[nodiscard]] inline double f64_at(const char* from) {
+  double value = 0;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+class WireReader {
+ public:
+  explicit WireReader(std::string_view message) : message_(message) {}
+
+  /// Reads the next field; false at the end and at a fault. Groups, which proto3 has not, are skipped.
+  [[nodiscard]] bool next();
+  [[nodiscard]] bool failed() const { return failed_; }
+  /// What is wrong is up to the user to say; next() is false from now on.
+  void fail() { failed_ = true; }
+
+  // The field that next() found. Its number, and whether it is of the type that the user expects of that
+  // number.
+  [[nodiscard]] std::uint32_t field() const { return field_; }
+  [[nodiscard]] WireType type() const { return type_; }
+  [[nodiscard]] bool is(WireType type) const { return type_ == type; }
+
+  // Its value; zero or empty when it is of another type: check is() where that matters.
+  [[nodiscard]] std::uint64_t varint() const { return is(WireType::varint) ? value_ : 0; }
+  [[nodiscard]] std::int64_t zigzag() const { return from_zigzag(varint()); }
+  [[nodiscard]] std::uint64_t fixed64() const { return is(WireType::fixed64) ? value_ : 0; }
+  [[nodiscard]] double f64() const { return std::bit_cast<double>(fixed64()); }
+  /// Of a length-delimited field: a text, a message, or packed numbers.
+  [[nodiscard]] std::string_view bytes() const { return bytes_; }
+
+ private:
+  [[nodiscard]] std::optional<std::uint64_t> take_varint();
+  [[nodiscard]] bool take_value(std::uint32_t wire_type);
+  [[nodiscard]] bool skip_group(std::uint32_t field);
+
+  std::string_view message_;
+  std::size_t at_ = 0;
+  std::uint64_t value_ = 0;
+  std::string_view bytes_;
+  std::uint32_t field_ = 0;
+  WireType type_ = WireType::varint;
+  bool failed_ = false;
+};
+
+/// The varints of a packed field, one after the other.
+class PackedVarints {
+ public:
+  explicit PackedVarints(std::string_view packed) : packed_(packed) {}
+  /// False at the end and at a fault.
+  [[nodiscard]] bool next(std::uint64_t& value) {
+    if (failed_ || at_ == packed_.size()) return false;
+    const auto read = read_varint(packed_, at_);
+    failed_ = !read.has_value();
+    value = read.value_or(0);
+    return !failed_;
+  }
+  [[nodiscard]] bool failed() const { return failed_; }
+
+ private:
+  std::string_view packed_;
+  std::size_t at_ = 0;
+  bool failed_ = false;
+};
+
+/// Writes fields in the order of the calls; zeros are written too: leaving defaults out is up to the user.
+class WireWriter {
+ public:
+  void varint(std::uint32_t field, std::uint64_t value);
+  void zigzag(std::uint32_t field, std::int64_t value) { varint(field, to_zigzag(value)); }
+  void f64(std::uint32_t field, double value);
+  void bytes(std::uint32_t field, std::string_view value);
+  /// Packed doubles.
+  void doubles(std::uint32_t field, const double* values, std::size_t count);
+  /// A varint without a tag: the inside of packed fields and of lengths.
+  void raw_varint(std::uint64_t value);
+  /// Tag and length of a field whose `size` bytes the next calls write.
+  void open(std::uint32_t field, std::size_t size);
+
+  [[nodiscard]] std::string_view view() const { return out_; }
+  [[nodiscard]] std::string take() && { return std::move(out_); }
+
+ private:
+  void tag(std::uint32_t field, WireType type);
+  std::string out_;
+};
+
+[[nodiscard]] constexpr std::size_t varint_size(std::uint64_t value) {
+  return value == 0 ? 1 : (static_cast<std::size_t>(std::bit_width(value)) + 6) / 7;
+}
+
+}  // namespace settle::codec
