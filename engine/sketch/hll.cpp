@@ -1,0 +1,262 @@
+#include "engine/sketch/hll.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstring>
+#include <iterator>
+#include <limits>
+#include <utility>
+
+#include "engine/sketch/registers.hpp"
+
+namespace settle::sketch {
+
+namespace {
+
+// Exact up to here, as 64 KiB of hashes are; PostgreSQL itself stops where registers take less.
+constexpr std::size_t kHashesMax = 8192;
+
+/// As DataSketches: registers take over where a table of coupons would be as large.
+constexpr std::size_t coupons_max(unsigned precision) {
+  return precision < 8 ? 7 : std::size_t{3} << (precision - 5);
+}
+
+constexpr std::uint32_t address_of(std::uint32_t coupon) {
+  return coupon & ((std::uint32_t{1} << kAddressBits) - 1);
+}
+
+/// Registers of a kind whose index and rank are of one word, to fewer.
+void fold_one_word(const HllKind& kind, std::span<const std::uint8_t> from, std::span<std::uint8_t> into) {
+  const auto dropped_bits = static_cast<unsigned>(std::countr_zero(from.size()) - std::countr_zero(into.size()));
+  const std::uint8_t rank_max = kind.rank_max(static_cast<unsigned>(std::countr_zero(into.size())));
+  const bool top = kind.family == HllFamily::asap;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    if (from[i] == 0) continue;
+    const std::size_t slot = top ? i >> dropped_bits : i & (into.size() - 1);
+    const std::size_t dropped = top ? i & ((std::size_t{1} << dropped_bits) - 1) : i / into.size();
+    unsigned rank = dropped_bits + from[i];
+    if (dropped != 0) {
+      rank = top ? dropped_bits - static_cast<unsigned>(std::bit_width(dropped)) + 1
+                 : static_cast<unsigned>(std::countr_zero(dropped)) + 1;
+    }
+    into[slot] = std::max(into[slot], static_cast<std::uint8_t>(std::min<unsigned>(rank, rank_max)));
+  }
+}
+
+/// Both a power of two, `into` not longer.
+void fold(const HllKind& kind, std::span<const std::uint8_t> from, std::span<std::uint8_t> into) {
+  if (kind.family == HllFamily::datasketches || from.size() == into.size()) {
+    for (std::size_t at = 0; at < from.size(); at += into.size()) {
+      register_loops().raise(into.data(), from.data() + at, into.size());
+    }
+  } else {
+    fold_one_word(kind, from, into);
+  }
+}
+
+}  // namespace
+
+bool HllKind::fits(const HllKind& other) const {
+  return family == other.family && width == other.width && sample_p == other.sample_p &&
+         (variant == other.variant || variant == 0 || other.variant == 0);
+}
+
+std::string HllKind::text() const {
+  std::string text;
+  switch (family) {
+    case HllFamily::datasketches: return "DataSketches HLL";
+    case HllFamily::redis: return "Redis HLL";
+    case HllFamily::postgresql: return "PostgreSQL HLL of " + std::to_string(width) + " bits";
+    case HllFamily::asap: text = "ASAP HLL"; break;
+  }
+  constexpr const char* kVariants[] = {"", " (classic)", " (Ertl)", " (HIP)"};
+  if (variant < std::size(kVariants)) text += kVariants[variant];
+  if (sample_p != 1) text += " of a share of " + std::to_string(sample_p);
+  return text;
+}
+
+unsigned HllKind::precision_max() const {
+  return family == HllFamily::datasketches ? 21 : 18;
+}
+
+std::uint8_t HllKind::rank_max(unsigned precision) const {
+  switch (family) {
+    case HllFamily::datasketches: return 63;
+    case HllFamily::postgresql: return static_cast<std::uint8_t>(std::min((1U << width) - 1, 64 - precision));
+    case HllFamily::asap:
+    case HllFamily::redis: break;
+  }
+  return static_cast<std::uint8_t>(65 - precision);
+}
+
+Hll Hll::of(const HllKind& kind, unsigned precision) {
+  assert(precision >= kHllPrecisionMin && precision <= kind.precision_max());
+  Hll hll;
+  hll.start(kind, precision);
+  if (kind.family == HllFamily::asap || kind.family == HllFamily::redis) hll.make_dense(precision);
+  return hll;
+}
+
+engine::Result<void> Hll::fits(const HllKind& kind) const {
+  if (!started_ || kind_.fits(kind)) return {};
+  return engine::refused("HLL sketches of different kinds cannot be merged: " + kind_.text() + " against " +
+                         kind.text());
+}
+
+void Hll::start(const HllKind& kind, unsigned precision) {
+  if (!started_) {
+    started_ = true;
+    kind_ = kind;
+    precision_ = precision;
+  }
+  if (kind_.variant == 0) kind_.variant = kind.variant;
+}
+
+void Hll::start_few(const HllKind& kind, unsigned precision, bool empty) {
+  start(kind, precision);
+  if (!empty) {
+    // Of an empty sketch nothing is known but its parameters: they yield to those of one that holds something.
+    if (!dense_) precision_ = few_is_empty() ? precision : std::max(precision_, precision);
+    count_source();
+  } else if (!dense_ && few_is_empty()) {
+    precision_ = std::max(precision_, precision);
+  }
+}
+
+void Hll::count_source() {
+  if (sources_ < 2) ++sources_;
+}
+
+void Hll::raise_coupon(std::uint32_t coupon) {
+  std::uint8_t& at = registers_[address_of(coupon) & (registers_.size() - 1)];
+  at = std::max(at, static_cast<std::uint8_t>(coupon >> kAddressBits));
+}
+
+void Hll::raise_hash(std::uint64_t hash) {
+  std::size_t slot = hash & (registers_.size() - 1);
+  int rank = 0;
+  if (kind_.family == HllFamily::asap) {
+    slot = hash >> (64 - precision_);
+    rank = std::countl_zero(hash << precision_) + 1;  // at most 65 - precision, by rank_max
+  } else if (kind_.family == HllFamily::redis || hash >> precision_ != 0) {
+    rank = std::countr_zero(hash >> precision_) + 1;
+  }
+  std::uint8_t& at = registers_[slot];
+  at = std::max(at, std::min(static_cast<std::uint8_t>(rank), kind_.rank_max(precision_)));
+}
+
+void Hll::make_dense(unsigned precision) {
+  dense_ = true;
+  precision_ = precision;
+  registers_.assign(std::size_t{1} << precision, 0);
+  for (const std::uint32_t coupon : coupons_.slots()) {
+    if (coupon != 0) raise_coupon(coupon);
+  }
+  for (const std::int64_t hash : hashes_) raise_hash(std::bit_cast<std::uint64_t>(hash));
+  coupons_.clear();
+  hashes_.clear();
+}
+
+void Hll::densify_if_many() {
+  if (dense_) return;
+  const bool many = coupons_.size() > coupons_max(precision_) || coupons_.crowded();
+  if (many || hashes_.size() > kHashesMax) make_dense(precision_);
+}
+
+std::span<std::uint8_t> Hll::open(const HllKind& kind, unsigned precision, std::optional<double> hip) {
+  start(kind, precision);
+  if (!dense_) {
+    make_dense(precision);
+  } else if (precision < precision_) {
+    std::vector<std::uint8_t> fewer(std::size_t{1} << precision);
+    fold(kind_, registers_, fewer);
+    registers_ = std::move(fewer);
+    precision_ = precision;
+  }
+  count_source();
+  hip_ = sources_ == 1 ? hip : std::nullopt;
+  return registers_;
+}
+
+void Hll::raise(const HllKind& kind, unsigned precision, std::span<const std::uint8_t> from,
+                std::optional<double> hip) {
+  fold(kind, from, open(kind, precision, hip));
+}
+
+void Hll::take_coupons(unsigned precision, std::string_view words) {
+  constexpr std::size_t kWord = sizeof(std::uint32_t);
+  start_few({}, precision, words.empty());
+  if (words.empty()) return;
+  hip_.reset();
+  if (!dense_) {
+    coupons_.reserve(std::min(coupons_.size() + words.size() / kWord, coupons_max(precision_) + 1));
+  }
+  for (std::size_t at = 0; at + kWord <= words.size(); at += kWord) {
+    std::uint32_t coupon = 0;
+    std::memcpy(&coupon, words.data() + at, kWord);
+    if (coupon == 0) continue;
+    if (dense_) {
+      raise_coupon(coupon);
+    } else {
+      coupons_.insert(coupon);
+      densify_if_many();
+    }
+  }
+}
+
+void Hll::take_hashes(const HllKind& kind, unsigned precision, std::span<const std::int64_t> hashes) {
+  start_few(kind, precision, hashes.empty());
+  if (hashes.empty()) return;
+  hip_.reset();
+  if (dense_) {
+    for (const std::int64_t hash : hashes) raise_hash(std::bit_cast<std::uint64_t>(hash));
+    return;
+  }
+  std::vector<std::int64_t> all;
+  all.reserve(hashes_.size() + hashes.size());
+  std::set_union(hashes_.begin(), hashes_.end(), hashes.begin(), hashes.end(), std::back_inserter(all));
+  hashes_ = std::move(all);
+  densify_if_many();
+}
+
+engine::Result<void> Hll::merge(const Hll& other) {
+  if (!other.started_) return {};
+  if (auto fitting = fits(other.kind_); !fitting) return fitting;
+  if (&other == this) {
+    if (sources_ != 0) sources_ = 2, hip_.reset();
+    return {};
+  }
+  const auto sources = static_cast<std::uint8_t>(std::min(2, sources_ + other.sources_));
+  if (other.dense_) {
+    raise(other.kind_, other.precision_, other.registers_, other.hip_);
+  } else if (!other.coupons_.empty()) {
+    const auto& slots = other.coupons_.slots();
+    take_coupons(other.precision_, {reinterpret_cast<const char*>(slots.data()), slots.size() * sizeof slots[0]});
+  } else {
+    take_hashes(other.kind_, other.precision_, other.hashes_);
+  }
+  sources_ = sources;
+  if (sources_ > 1) hip_.reset();
+  return {};
+}
+
+void Hll::clear() {
+  kind_ = {};
+  started_ = dense_ = false;
+  sources_ = 0;
+  precision_ = 0;
+  registers_.clear();
+  coupons_.clear();
+  hashes_.clear();
+  hip_.reset();
+}
+
+std::vector<std::uint8_t> Hll::registers() const {
+  if (dense_) return registers_;
+  Hll dense = *this;
+  if (started_) dense.make_dense(precision_);
+  return std::move(dense.registers_);
+}
+
+}  // namespace settle::sketch

@@ -1,0 +1,122 @@
+// engine/sketch/hll.hpp: counts of distinct items: HyperLogLog registers, or the few hashes themselves while there are
+// few.
+//
+// Flajolet, Fusy, Gandouet, Meunier: HyperLogLog, 2007. Estimator: Ertl, New cardinality estimation algorithms for
+// HyperLogLog sketches, 2017 ("improved"); a producer's own HIP estimate (Cohen; Ting, 2014) as long as nothing else
+// was merged. Programs place and rank items by hashes of their own, so that only sketches of one kind can be merged.
+// Merging is a maximum by register: exact, whatever the order, however often.
+//
+// Fewer registers: DataSketches ranks by another word than it places by; slots whose low bits agree fold. The others use
+// one word for both: what leaves the index comes before the rank's bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/result.hpp"
+#include "engine/sketch/answer.hpp"
+#include "engine/sketch/coupons.hpp"
+
+namespace settle::sketch {
+
+enum class HllFamily : std::uint8_t {
+  datasketches = 1,  // MurmurHash3, seed 9001: low bits of one half place, leading zeros of the other rank
+  asap = 2,          // XXH3, seed 0x6a09e667: top bits place, leading zeros of the rest rank
+  redis = 3,         // MurmurHash64A, seed 0xadc83b19: low bits place, trailing zeros of the rest rank
+  postgresql = 4,    // MurmurHash3, seed 0: as Redis; ranks end at 2^width - 1
+};
+
+/// What must agree between sketches that are merged.
+struct HllKind {
+  HllFamily family = HllFamily::datasketches;
+  std::uint8_t variant = 0;  // asap: 1 classic, 2 Ertl, 3 HIP; 0 where the message does not say: fits each
+  std::uint8_t width = 0;    // postgresql: bits of a register, 1 to 8; otherwise 0
+  double sample_p = 1;       // asap: the share of events that the producer looked at
+
+  [[nodiscard]] bool fits(const HllKind& other) const;
+  [[nodiscard]] std::string text() const;  // for errors: "PostgreSQL HLL of 5 bits"
+  [[nodiscard]] unsigned precision_max() const;
+  [[nodiscard]] std::uint8_t rank_max(unsigned precision) const;
+};
+
+inline constexpr unsigned kHllPrecisionMin = 4;
+
+class Hll {
+ public:
+  /// Takes the kind and precision of the first that is merged.
+  Hll() = default;
+  /// To build: 2^precision registers of DataSketches' kind, kHllPrecisionMin to 21.
+  [[nodiscard]] static Hll of_precision(unsigned precision = 12) { return of({}, precision); }
+  /// precision: kHllPrecisionMin to kind.precision_max().
+  [[nodiscard]] static Hll of(const HllKind& kind, unsigned precision);
+
+  /// Items, hashed as the family's own programs do. What was built depends on the set of items only, not on their order;
+  /// so it has no HIP estimate. Needs a kind (of()).
+  void add(std::string_view key);  // DataSketches does not count the empty string
+  void add(std::int64_t item);
+  void add(double item);  // 0 and -0 are one item, all NaN one
+
+  [[nodiscard]] DistinctAnswer answer() const;
+  /// "kind A against kind B", or nothing; after an error this is as it was.
+  [[nodiscard]] engine::Result<void> fits(const HllKind& kind) const;
+  [[nodiscard]] engine::Result<void> merge(const Hll& other);
+  void clear();  // as Hll{}, but keeps its memory
+
+  [[nodiscard]] bool has_kind() const { return started_; }
+  [[nodiscard]] const HllKind& kind() const { return kind_; }
+  [[nodiscard]] unsigned precision() const { return precision_; }
+  [[nodiscard]] bool dense() const { return dense_; }
+  /// 2^precision bytes; of few items, made from their hashes.
+  [[nodiscard]] std::vector<std::uint8_t> registers() const;
+  [[nodiscard]] std::span<const std::uint8_t> dense_registers() const { return registers_; }  // dense() only
+  [[nodiscard]] const CouponSet& coupons() const { return coupons_; }         // DataSketches, while not dense
+  [[nodiscard]] std::span<const std::int64_t> hashes() const { return hashes_; }  // PostgreSQL, while not dense
+  /// The producer's, if the dense sketch of one is all that was merged.
+  [[nodiscard]] std::optional<double> hip() const { return hip_; }
+
+  // What codecs merge with. They have validated their source and asked fits().
+
+  /// Registers to raise, 2^precision() of them, at most 2^precision. `hip`: the source's estimate.
+  [[nodiscard]] std::span<std::uint8_t> open(const HllKind& kind, unsigned precision, std::optional<double> hip);
+  /// Registers of a source, 2^precision bytes.
+  void raise(const HllKind& kind, unsigned precision, std::span<const std::uint8_t> from,
+             std::optional<double> hip);
+  /// 4-byte little-endian coupons, zeros among them skipped. They do not lower the precision.
+  void take_coupons(unsigned precision, std::string_view words);
+  /// Hashes of PostgreSQL's kind, ascending, each once. They do not lower the precision.
+  void take_hashes(const HllKind& kind, unsigned precision, std::span<const std::int64_t> hashes);
+
+ private:
+  void start(const HllKind& kind, unsigned precision);
+  void start_few(const HllKind& kind, unsigned precision, bool empty);
+  void add_hash(std::string_view bytes);
+  void raise_coupon(std::uint32_t coupon);
+  void raise_hash(std::uint64_t hash);
+  void make_dense(unsigned precision);
+  void densify_if_many();
+  [[nodiscard]] bool few_is_empty() const { return coupons_.empty() && hashes_.empty(); }
+  void count_source();
+
+  HllKind kind_;
+  bool started_ = false;
+  bool dense_ = false;
+  std::uint8_t sources_ = 0;  // that held anything: 0, 1, or 2 for more
+  unsigned precision_ = 0;
+  std::vector<std::uint8_t> registers_;  // dense
+  CouponSet coupons_;                    // not dense, DataSketches
+  std::vector<std::int64_t> hashes_;     // not dense, PostgreSQL: ascending
+  std::optional<double> hip_;
+};
+
+/// Equal for equal content, however it was encoded: kind, precision, registers (or the few hashes) and HIP estimate.
+[[nodiscard]] std::uint64_t canonical_hash(const Hll& hll);
+
+/// Relative standard error of the merged estimate of `n` items in 2^precision registers.
+[[nodiscard]] double hll_standard_error(unsigned precision, double n);
+
+}  // namespace settle::sketch
