@@ -43,6 +43,11 @@ struct Settings {
   std::optional<Kind> kind;                // asap_delta, asapquery: what the message is
   enum class Element : std::uint8_t { u64, i64, f64 };
   Element element = Element::u64;  // datasketches_count_min: of its cells
+  std::uint64_t seed = 9001;       // datasketches_count_min: of its hashing; this is the library's default
+  enum class Item : std::uint8_t { text, i64 };
+  Item item = Item::text;  // datasketches_frequent_items: what its items are
+  enum class Hashing : std::uint8_t { xxh32, asap };
+  Hashing hashing = Hashing::xxh32;  // asapquery: how keys find their cells; asap: as in asap-v1, mode regular
 };
 
 }  // namespace settle::codec

@@ -1,0 +1,145 @@
+#include "engine/sketch/matrix_kernels.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include <immintrin.h>
+
+namespace settle::sketch {
+
+namespace {
+
+// What a cell's bits, as a signed number, may be at most; a cell with its sign bit cleared, that is.
+constexpr auto kLargest = std::bit_cast<std::int64_t>(kCellMax);
+
+template <class T>
+T load(const char* from) {
+  T value{};
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+bool is_fine(std::int64_t bits, CellSign sign) {
+  const std::int64_t magnitude = bits & INT64_MAX;
+  return magnitude <= kLargest && (sign == CellSign::any || bits >= 0 || magnitude == 0);
+}
+
+}  // namespace
+
+namespace plain {
+
+bool add_f64_cells(double* into, const char* from, std::size_t n, CellSign sign) {
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!is_fine(load<std::int64_t>(from + 8 * i), sign)) return false;
+  }
+  for (std::size_t i = 0; i < n; ++i) into[i] += load<double>(from + 8 * i);
+  return true;
+}
+
+bool add_i64_cells(double* into, const char* from, std::size_t n, CellSign sign) {
+  for (std::size_t i = 0; i < n && sign == CellSign::not_negative; ++i) {
+    if (load<std::int64_t>(from + 8 * i) < 0) return false;
+  }
+  for (std::size_t i = 0; i < n; ++i) into[i] += static_cast<double>(load<std::int64_t>(from + 8 * i));
+  return true;
+}
+
+void add_u64_cells(double* into, const char* from, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) into[i] += static_cast<double>(load<std::uint64_t>(from + 8 * i));
+}
+
+}  // namespace plain
+
+namespace {
+
+__attribute__((target("avx2"))) __m256i load4(const char* from) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+}
+
+/// Whether all cells may get in. Cells of not_negative that are -0 are looked at again, one by one.
+__attribute__((target("avx2"))) bool are_fine(const char* from, std::size_t n, CellSign sign) {
+  const __m256i largest = _mm256_set1_epi64x(kLargest);
+  const __m256i magnitude = _mm256_set1_epi64x(INT64_MAX);
+  __m256i bad = _mm256_setzero_si256();
+  std::size_t i = 0;
+  if (sign == CellSign::any) {
+    for (; i + 4 <= n; i += 4) {
+      bad =
+          _mm256_or_si256(bad, _mm256_cmpgt_epi64(_mm256_and_si256(load4(from + 8 * i), magnitude), largest));
+    }
+  } else {
+    // The sign bit of what is negative stays set; four at a time, as the loads allow.
+    __m256i bad2 = bad;
+    for (; i + 8 <= n; i += 8) {
+      const __m256i first = load4(from + 8 * i);
+      const __m256i second = load4(from + 8 * i + 32);
+      bad = _mm256_or_si256(bad, _mm256_or_si256(first, _mm256_cmpgt_epi64(first, largest)));
+      bad2 = _mm256_or_si256(bad2, _mm256_or_si256(second, _mm256_cmpgt_epi64(second, largest)));
+    }
+    bad = _mm256_or_si256(bad, bad2);
+  }
+  if (_mm256_movemask_pd(_mm256_castsi256_pd(bad)) != 0) i = 0;
+  for (; i < n; ++i) {
+    if (!is_fine(load<std::int64_t>(from + 8 * i), sign)) return false;
+  }
+  return true;
+}
+
+__attribute__((target("avx2"))) bool add_f64_avx2(double* into, const char* from, std::size_t n,
+                                                  CellSign sign) {
+  if (!are_fine(from, n, sign)) return false;
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const __m256d cells = _mm256_castsi256_pd(load4(from + 8 * i));
+    _mm256_storeu_pd(into + i, _mm256_add_pd(_mm256_loadu_pd(into + i), cells));
+  }
+  for (; i < n; ++i) into[i] += load<double>(from + 8 * i);
+  return true;
+}
+
+/// Counts below 2^52 are the low bits of 2^52 + count; blocks with a greater one go the plain way.
+__attribute__((target("avx2"))) void add_u64_avx2(double* into, const char* from, std::size_t n) {
+  constexpr std::size_t kBlock = 64;
+  const __m256d two52 = _mm256_set1_pd(0x1p52);
+  const __m256i two52_bits = _mm256_castpd_si256(two52);
+  std::size_t i = 0;
+  for (; i + kBlock <= n; i += kBlock) {
+    __m256i all = _mm256_setzero_si256();
+    for (std::size_t k = i; k < i + kBlock; k += 4) all = _mm256_or_si256(all, load4(from + 8 * k));
+    const __m256i high = _mm256_srli_epi64(all, 52);
+    if (_mm256_testz_si256(high, high) == 0) {
+      plain::add_u64_cells(into + i, from + 8 * i, kBlock);
+      continue;
+    }
+    for (std::size_t k = i; k < i + kBlock; k += 4) {
+      const __m256d shifted = _mm256_castsi256_pd(_mm256_or_si256(load4(from + 8 * k), two52_bits));
+      _mm256_storeu_pd(into + k, _mm256_add_pd(_mm256_loadu_pd(into + k), _mm256_sub_pd(shifted, two52)));
+    }
+  }
+  plain::add_u64_cells(into + i, from + 8 * i, n - i);
+}
+
+}  // namespace
+
+bool add_f64_cells(double* into, const char* from, std::size_t n, CellSign sign) {
+  if (__builtin_cpu_supports("avx2")) return add_f64_avx2(into, from, n, sign);
+  return plain::add_f64_cells(into, from, n, sign);
+}
+
+bool add_i64_cells(double* into, const char* from, std::size_t n, CellSign sign) {
+  if (sign == CellSign::not_negative && __builtin_cpu_supports("avx2")) {
+    std::int64_t all = 0;
+    for (std::size_t i = 0; i < n; ++i) all |= load<std::int64_t>(from + 8 * i);
+    if (all < 0) return false;
+    add_u64_avx2(into, from, n);
+    return true;
+  }
+  return plain::add_i64_cells(into, from, n, sign);
+}
+
+void add_u64_cells(double* into, const char* from, std::size_t n) {
+  if (__builtin_cpu_supports("avx2")) return add_u64_avx2(into, from, n);
+  plain::add_u64_cells(into, from, n);
+}
+
+}  // namespace settle::sketch
