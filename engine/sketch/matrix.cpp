@@ -75,6 +75,12 @@ std::uint64_t xxh3(Key key, std::size_t row) {
   return XXH3_64bits_withSeed(key.bytes.data(), key.bytes.size(), kAsapSeeds[row % kAsapSeeds.size()]);
 }
 
+std::uint32_t xxh32(Key key, std::uint32_t seed) {
+  const char* bytes = key.bytes.empty() ? "" : key.bytes.data();
+  assert(bytes != nullptr);
+  return XXH32(bytes, key.bytes.size(), seed);
+}
+
 }  // namespace
 
 MatrixShape MatrixShape::of_error(double error, double confidence) {
@@ -167,7 +173,7 @@ void Matrix::find(Key key, Places& places) const {
       return;
     case MatrixShape::Rule::xxh32:
       for (std::uint32_t row = 0; row < shape_.rows; ++row) {
-        places[row] = {row * cols + XXH32(key.bytes.data(), key.bytes.size(), row) % cols, false};
+        places[row] = {row * cols + xxh32(key, row) % cols, false};
       }
   }
 }

@@ -71,6 +71,7 @@ class Matrix {
   /// Row-major; allocates at the first call.
   [[nodiscard]] std::span<double> cells();
   [[nodiscard]] std::span<const double> cells() const { return cells_; }
+  [[nodiscard]] std::size_t cells_in_use() const { return cells_.size(); }  // 0: none was needed so far
 
   /// Share of the events that the cells count, 0 < p <= 1. Sources of different shares are brought to the
   /// smaller: the answer is by what the cells of the source to be added must be multiplied.

@@ -126,6 +126,14 @@ bool add_f64_cells(double* into, const char* from, std::size_t n, CellSign sign)
   return plain::add_f64_cells(into, from, n, sign);
 }
 
+bool are_f64_cells(const char* from, std::size_t n, CellSign sign) {
+  if (__builtin_cpu_supports("avx2")) return are_fine(from, n, sign);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!is_fine(load<std::int64_t>(from + 8 * i), sign)) return false;
+  }
+  return true;
+}
+
 bool add_i64_cells(double* into, const char* from, std::size_t n, CellSign sign) {
   if (sign == CellSign::not_negative && __builtin_cpu_supports("avx2")) {
     std::int64_t all = 0;

@@ -17,6 +17,8 @@ enum class CellSign : std::uint8_t { not_negative, any };
 [[nodiscard]] bool add_f64_cells(double* into, const char* from, std::size_t n, CellSign sign);
 [[nodiscard]] bool add_i64_cells(double* into, const char* from, std::size_t n, CellSign sign);
 void add_u64_cells(double* into, const char* from, std::size_t n);
+/// Whether add_f64_cells would let them in.
+[[nodiscard]] bool are_f64_cells(const char* from, std::size_t n, CellSign sign);
 
 /// The plain twins that the tests compare with.
 namespace plain {
