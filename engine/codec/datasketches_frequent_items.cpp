@@ -72,22 +72,30 @@ bool texts_fit(const Parts& parts, std::size_t& bytes) {
   return at == parts.keys.size();
 }
 
-/// next(Key&) gives the keys one after the other. A few hashes are made ahead, so that their slots are on the
-/// way from memory while others are added.
-template <class Next>
-void add_all(KeyTable& into, const Parts& parts, Next next) {
+/// A few prints are made ahead, so that their slots are on the way from memory while others are added. What
+/// is known of each lies in an array of its own: structs that are copied through memory cost more than all
+/// the rest.
+template <KeyKind kKind>
+void add_all(KeyTable& into, const Parts& parts) {
   constexpr std::size_t kAhead = 8;
-  std::array<Key, kAhead> keys;
-  std::array<std::uint64_t, kAhead> hashes{};
+  std::array<const char*, kAhead> starts{};
+  std::array<std::uint32_t, kAhead> sizes{};
+  std::array<KeyTable::Print, kAhead> prints;
+  const char* at = parts.keys.data();
   for (std::size_t i = 0; i < parts.items; i += kAhead) {
     const std::size_t n = std::min(kAhead, parts.items - i);
     for (std::size_t k = 0; k < n; ++k) {
-      keys[k] = next();
-      hashes[k] = KeyTable::hash(keys[k]);
-      into.prefetch(hashes[k]);
+      const std::uint32_t size = kKind == KeyKind::text ? load<std::uint32_t>(at) : 8;
+      if constexpr (kKind == KeyKind::text) at += 4;
+      starts[k] = at;
+      sizes[k] = size;
+      KeyTable::print({{at, size}, kKind}, prints[k]);
+      into.prefetch(prints[k]);
+      at += size;
     }
     for (std::size_t k = 0; k < n; ++k) {
-      into.at(keys[k], hashes[k]) += static_cast<double>(load<std::uint64_t>(parts.weights + 8 * (i + k)));
+      const double weight = static_cast<double>(load<std::uint64_t>(parts.weights + 8 * (i + k)));
+      into.at({{starts[k], sizes[k]}, kKind}, prints[k]) += weight;
     }
   }
 }
@@ -119,20 +127,7 @@ engine::Result<void> merge_datasketches_frequent_items(FrequentItems& into, std:
   KeyTable& items = into.items();
   if (auto room = items.room_for(parts->items, bytes); !room) return room;
   items.reserve(parts->items, bytes);
-  std::string_view rest = parts->keys;
-  if (texts) {
-    add_all(items, *parts, [&rest] {
-      const Key key{rest.substr(4, load<std::uint32_t>(rest.data()))};
-      rest.remove_prefix(4 + key.bytes.size());
-      return key;
-    });
-  } else {
-    add_all(items, *parts, [&rest] {
-      const Key key{rest.substr(0, 8), KeyKind::i64};
-      rest.remove_prefix(8);
-      return key;
-    });
-  }
+  texts ? add_all<KeyKind::text>(items, *parts) : add_all<KeyKind::i64>(items, *parts);
   into.add_source(parts->total, parts->offset);
   return {};
 }

@@ -3,6 +3,8 @@
 #include <bit>
 #include <cassert>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "engine/sketch/top_items.hpp"
 
@@ -33,11 +35,12 @@ double FrequentItems::estimate(Key key) const {
 
 TopAnswer FrequentItems::top_k(std::size_t k) const {
   TopAnswer answer;
-  answer.items.reserve(items_.size());
+  std::vector<Ranked> items;
+  items.reserve(items_.size());
   items_.for_each([&](Key key, double weight) {
-    answer.items.push_back({key.text(), weight + offset_, weight, weight + offset_});
+    items.push_back({key, {.estimate = weight + offset_, .low = weight, .high = weight + offset_}});
   });
-  cut_to_top(answer.items, k);
+  answer.items = take_top(std::move(items), k);
   answer.absent_at_most = offset_;
   return answer;
 }

@@ -44,9 +44,9 @@ std::string Key::text() const {
   return std::string{bytes};
 }
 
-std::uint64_t KeyTable::hash(Key key) {
-  const std::uint64_t hash = XXH3_64bits(key.bytes.data(), key.bytes.size());
-  return hash == 0 ? 1 : hash;
+void KeyTable::print_long(Key key, Print& out) {
+  const XXH128_hash_t hash = XXH3_128bits(key.bytes.data(), key.bytes.size());
+  out = {hash.low64, hash.high64, size_and_kind(key), place(hash.low64, hash.high64, size_and_kind(key))};
 }
 
 engine::Result<void> KeyTable::room_for(std::size_t items, std::size_t key_bytes) const {
@@ -70,33 +70,34 @@ void KeyTable::reserve(std::size_t items, std::size_t key_bytes) {
 
 const double* KeyTable::find(Key key) const {
   if (slots_.empty()) return nullptr;
-  const std::uint64_t wanted = hash(key);
+  Print wanted;
+  print(key, wanted);
   const std::size_t mask = slots_.size() - 1;
-  for (std::size_t at = wanted & mask; slots_[at].hash != 0; at = (at + 1) & mask) {
+  for (std::size_t at = wanted.place & mask; slots_[at].size_and_kind != kEmpty; at = (at + 1) & mask) {
     if (is(slots_[at], key, wanted)) return &slots_[at].weight;
   }
   return nullptr;
 }
 
-double& KeyTable::insert(std::size_t slot, Key key, std::uint64_t hash) {
+double& KeyTable::insert(std::size_t slot, Key key, const Print& print) {
   if ((size_ + 1) * 2 > slots_.size()) {
     rehash(slots_.size() * 2);
-    slot = hash & (slots_.size() - 1);
-    while (slots_[slot].hash != 0) slot = (slot + 1) & (slots_.size() - 1);
+    slot = print.place & (slots_.size() - 1);
+    while (slots_[slot].size_and_kind != kEmpty) slot = (slot + 1) & (slots_.size() - 1);
   }
-  slots_[slot] = {hash, 0, static_cast<std::uint32_t>(arena_.size()), size_and_kind(key)};
+  slots_[slot] = {print.low, print.high, 0, static_cast<std::uint32_t>(arena_.size()), print.size_and_kind};
   arena_.append(key.bytes);
   ++size_;
   return slots_[slot].weight;
 }
 
 void KeyTable::rehash(std::size_t slots) {
-  std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(std::max<std::size_t>(slots, 16)));
+  const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(std::max<std::size_t>(slots, 16)));
   const std::size_t mask = slots_.size() - 1;
   for (const Slot& slot : old) {
-    if (slot.hash == 0) continue;
-    std::size_t at = slot.hash & mask;
-    while (slots_[at].hash != 0) at = (at + 1) & mask;
+    if (slot.size_and_kind == kEmpty) continue;
+    std::size_t at = place(slot.low, slot.high, slot.size_and_kind) & mask;
+    while (slots_[at].size_and_kind != kEmpty) at = (at + 1) & mask;
     slots_[at] = slot;
   }
 }
@@ -105,9 +106,10 @@ std::uint64_t KeyTable::canonical_hash(bool with_weights) const {
   // A sum: the order of the slots does not matter, and nothing has to be sorted.
   std::uint64_t sum = size_;
   for (const Slot& slot : slots_) {
-    if (slot.hash == 0) continue;
-    const std::array<std::uint64_t, 3> entry{
-        slot.hash, slot.size_and_kind, with_weights ? std::bit_cast<std::uint64_t>(slot.weight + 0.0) : 0};
+    if (slot.size_and_kind == kEmpty) continue;
+    const std::array<std::uint64_t, 4> entry{
+        slot.low, slot.high, slot.size_and_kind,
+        with_weights ? std::bit_cast<std::uint64_t>(slot.weight + 0.0) : 0};
     sum += XXH3_64bits(entry.data(), sizeof entry);
   }
   return sum;

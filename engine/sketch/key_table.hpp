@@ -1,7 +1,8 @@
 // engine/sketch/key_table.hpp: keys with a weight each, in one flat table: the items of heavy hitters.
 //
-// Open addressing, linear probing, at most half full; a slot holds the key's 64-bit hash, its weight, and
-// where its bytes lie in one arena. Nothing is erased.
+// Open addressing, linear probing, at most half full. A slot holds the key itself if it has up to 16 bytes,
+// else its 128-bit hash; so that a key is found without a look at the arena, where the bytes of all of them
+// lie. Nothing is erased.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +30,15 @@ class KeyTable {
   static constexpr std::size_t kItemsMax = std::size_t{1} << 20;
   static constexpr std::size_t kKeyBytesMax = std::size_t{1} << 24;
 
-  [[nodiscard]] static std::uint64_t hash(Key key);
+  /// A key as slots hold it, and where its slot is looked for.
+  struct Print {
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+    std::uint32_t size_and_kind = 0;  // size << 3 | kind
+    std::uint64_t place = 0;
+  };
+  /// Into where it is needed: copies of it cost more than making it.
+  static void print(Key key, Print& out);
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t key_bytes() const { return arena_.size(); }
@@ -40,46 +49,63 @@ class KeyTable {
   void reserve(std::size_t items, std::size_t key_bytes);
 
   /// The key's weight, which starts at zero. The reference holds until the next insertion.
-  double& at(Key key) { return at(key, hash(key)); }
-  double& at(Key key, std::uint64_t hash);
+  double& at(Key key) {
+    Print wanted;
+    print(key, wanted);
+    return at(key, wanted);
+  }
+  double& at(Key key, const Print& print);
   [[nodiscard]] const double* find(Key key) const;
-  /// Brings the slot of a hash into the cache.
-  void prefetch(std::uint64_t hash) const {
-    if (!slots_.empty()) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)], 1);
+  /// Brings the slot into the cache.
+  void prefetch(const Print& print) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[print.place & (slots_.size() - 1)], 1);
   }
 
   /// f(Key, double weight) for each, in no order that means anything.
   template <class F>
   void for_each(F f) const {
     for (const Slot& slot : slots_) {
-      if (slot.hash != 0) f(key_of(slot), slot.weight);
+      if (slot.size_and_kind != kEmpty) f(key_of(slot), slot.weight);
     }
   }
   /// The same for tables of the same content, in whatever order it came.
   [[nodiscard]] std::uint64_t canonical_hash(bool with_weights) const;
 
  private:
+  static constexpr std::uint32_t kEmpty = ~std::uint32_t{0};  // no kind is 7
   struct Slot {
-    std::uint64_t hash = 0;  // 0: empty
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
     double weight = 0;
     std::uint32_t offset = 0;
-    std::uint32_t size_and_kind = 0;  // size << 3 | kind
+    std::uint32_t size_and_kind = kEmpty;
   };
-  static_assert(sizeof(Slot) == 24);
+  static_assert(sizeof(Slot) == 32, "two slots in a line of the cache");
   static_assert(kKeyBytesMax < (std::size_t{1} << 29), "a size and a kind fit 32 bits");
 
+  [[nodiscard]] static std::uint64_t place(std::uint64_t low, std::uint64_t high,
+                                           std::uint32_t size_and_kind) {
+    // The product of both halves, folded, mixes every bit of the key into the low ones.
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = Wide{low ^ 0x9e3779b97f4a7c15ULL ^ size_and_kind} * (high ^ 0xc2b2ae3d27d4eb4fULL);
+    const auto folded = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+    return folded ^ folded >> 32;
+  }
   [[nodiscard]] static std::uint32_t size_and_kind(Key key) {
     return static_cast<std::uint32_t>(key.bytes.size()) << 3 | static_cast<std::uint32_t>(key.kind);
   }
+  static void print_long(Key key, Print& out);
   [[nodiscard]] Key key_of(const Slot& slot) const {
     return {{arena_.data() + slot.offset, slot.size_and_kind >> 3},
             static_cast<KeyKind>(slot.size_and_kind & 7U)};
   }
-  [[nodiscard]] bool is(const Slot& slot, Key key, std::uint64_t hash) const {
-    return slot.hash == hash && slot.size_and_kind == size_and_kind(key) &&
-           std::memcmp(arena_.data() + slot.offset, key.bytes.data(), key.bytes.size()) == 0;
+  /// A slot of this key; of a long one, its hash is believed only with its bytes.
+  [[nodiscard]] bool is(const Slot& slot, Key key, const Print& print) const {
+    return slot.low == print.low && slot.high == print.high && slot.size_and_kind == print.size_and_kind &&
+           (key.bytes.size() <= 16 ||
+            std::memcmp(arena_.data() + slot.offset, key.bytes.data(), key.bytes.size()) == 0);
   }
-  double& insert(std::size_t slot, Key key, std::uint64_t hash);
+  double& insert(std::size_t slot, Key key, const Print& print);
   void rehash(std::size_t slots);
 
   std::vector<Slot> slots_;  // a power of two
@@ -87,15 +113,40 @@ class KeyTable {
   std::size_t size_ = 0;
 };
 
-inline double& KeyTable::at(Key key, std::uint64_t hash) {
+inline void KeyTable::print(Key key, Print& out) {
+  const char* bytes = key.bytes.data();
+  const std::size_t size = key.bytes.size();
+  if (size > 16) return print_long(key, out);
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+  if (size >= 8) {
+    std::memcpy(&low, bytes, 8);
+    std::memcpy(&high, bytes + size - 8, 8);
+  } else if (size >= 4) {
+    std::uint32_t first = 0;
+    std::uint32_t last = 0;
+    std::memcpy(&first, bytes, 4);
+    std::memcpy(&last, bytes + size - 4, 4);
+    low = first | std::uint64_t{last} << 32;
+  } else if (size != 0) {
+    const auto byte = [bytes](std::size_t i) { return std::uint64_t{static_cast<unsigned char>(bytes[i])}; };
+    low = byte(0) | byte(size / 2) << 8 | byte(size - 1) << 16;
+  }
+  out.low = low;
+  out.high = high;
+  out.size_and_kind = size_and_kind(key);
+  out.place = place(low, high, size_and_kind(key));
+}
+
+inline double& KeyTable::at(Key key, const Print& print) {
   if (slots_.empty()) rehash(16);
   const std::size_t mask = slots_.size() - 1;
-  std::size_t at = hash & mask;
-  while (slots_[at].hash != 0) {
-    if (is(slots_[at], key, hash)) return slots_[at].weight;
+  std::size_t at = print.place & mask;
+  while (slots_[at].size_and_kind != kEmpty) {
+    if (is(slots_[at], key, print)) return slots_[at].weight;
     at = (at + 1) & mask;
   }
-  return insert(at, key, hash);
+  return insert(at, key, print);
 }
 
 }  // namespace settle::sketch

@@ -85,35 +85,78 @@ __attribute__((target("avx2"))) bool are_fine(const char* from, std::size_t n, C
   return true;
 }
 
+__attribute__((target("avx2"))) bool are_not_negative(const char* from, std::size_t n) {
+  std::int64_t all = 0;
+  for (std::size_t i = 0; i < n; ++i) all |= load<std::int64_t>(from + 8 * i);
+  return all >= 0;
+}
+
+// Cells whose vectors lie in registers at once.
+constexpr std::size_t kBlock = 32;
+
+__attribute__((target("avx2"))) void add_plainly(double* into, const char* from, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) into[i] += load<double>(from + 8 * i);
+}
+
+/// Adds block after block as long as every cell may get in and every sum is exact, so that subtracting takes
+/// it back: that is seen without reading anything twice. The number of cells added.
+__attribute__((target("avx2"))) std::size_t add_exact(double* into, const char* from, std::size_t n) {
+  const __m256d most = _mm256_set1_pd(kCellMax);
+  std::size_t i = 0;
+  for (; i + kBlock <= n; i += kBlock) {
+    __m256d sums[kBlock / 4];
+    __m256d bad = _mm256_setzero_pd();
+    __m256d greatest = bad;
+#pragma GCC unroll 8
+    for (std::size_t k = 0; k < kBlock / 4; ++k) {
+      const __m256d cells = _mm256_castsi256_pd(load4(from + 8 * (i + 4 * k)));
+      const __m256d old = _mm256_loadu_pd(into + i + 4 * k);
+      sums[k] = _mm256_add_pd(old, cells);
+      bad = _mm256_or_pd(bad, _mm256_cmp_pd(_mm256_sub_pd(sums[k], cells), old, _CMP_NEQ_UQ));
+      bad = _mm256_or_pd(bad, cells);  // the sign
+      greatest = _mm256_max_pd(greatest, sums[k]);
+    }
+    bad = _mm256_or_pd(bad, _mm256_cmp_pd(greatest, most, _CMP_GT_OQ));
+    if (_mm256_movemask_pd(bad) != 0) break;
+#pragma GCC unroll 8
+    for (std::size_t k = 0; k < kBlock / 4; ++k) _mm256_storeu_pd(into + i + 4 * k, sums[k]);
+  }
+  return i;
+}
+
 __attribute__((target("avx2"))) bool add_f64_avx2(double* into, const char* from, std::size_t n,
                                                   CellSign sign) {
-  if (!are_fine(from, n, sign)) return false;
-  std::size_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    const __m256d cells = _mm256_castsi256_pd(load4(from + 8 * i));
-    _mm256_storeu_pd(into + i, _mm256_add_pd(_mm256_loadu_pd(into + i), cells));
+  const std::size_t done = sign == CellSign::not_negative ? add_exact(into, from, n) : 0;
+  if (are_fine(from + 8 * done, n - done, sign)) {
+    add_plainly(into + done, from + 8 * done, n - done);
+    return true;
   }
-  for (; i < n; ++i) into[i] += load<double>(from + 8 * i);
-  return true;
+  for (std::size_t i = 0; i < done; ++i) into[i] -= load<double>(from + 8 * i);
+  return false;
 }
 
 /// Counts below 2^52 are the low bits of 2^52 + count; blocks with a greater one go the plain way.
 __attribute__((target("avx2"))) void add_u64_avx2(double* into, const char* from, std::size_t n) {
-  constexpr std::size_t kBlock = 64;
   const __m256d two52 = _mm256_set1_pd(0x1p52);
   const __m256i two52_bits = _mm256_castpd_si256(two52);
   std::size_t i = 0;
   for (; i + kBlock <= n; i += kBlock) {
+    __m256i counts[kBlock / 4];
     __m256i all = _mm256_setzero_si256();
-    for (std::size_t k = i; k < i + kBlock; k += 4) all = _mm256_or_si256(all, load4(from + 8 * k));
+#pragma GCC unroll 8
+    for (std::size_t k = 0; k < kBlock / 4; ++k) {
+      counts[k] = load4(from + 8 * (i + 4 * k));
+      all = _mm256_or_si256(all, counts[k]);
+    }
     const __m256i high = _mm256_srli_epi64(all, 52);
     if (_mm256_testz_si256(high, high) == 0) {
       plain::add_u64_cells(into + i, from + 8 * i, kBlock);
       continue;
     }
-    for (std::size_t k = i; k < i + kBlock; k += 4) {
-      const __m256d shifted = _mm256_castsi256_pd(_mm256_or_si256(load4(from + 8 * k), two52_bits));
-      _mm256_storeu_pd(into + k, _mm256_add_pd(_mm256_loadu_pd(into + k), _mm256_sub_pd(shifted, two52)));
+#pragma GCC unroll 8
+    for (std::size_t k = 0; k < kBlock / 4; ++k) {
+      const __m256d count = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(counts[k], two52_bits)), two52);
+      _mm256_storeu_pd(into + i + 4 * k, _mm256_add_pd(_mm256_loadu_pd(into + i + 4 * k), count));
     }
   }
   plain::add_u64_cells(into + i, from + 8 * i, n - i);
@@ -136,9 +179,7 @@ bool are_f64_cells(const char* from, std::size_t n, CellSign sign) {
 
 bool add_i64_cells(double* into, const char* from, std::size_t n, CellSign sign) {
   if (sign == CellSign::not_negative && __builtin_cpu_supports("avx2")) {
-    std::int64_t all = 0;
-    for (std::size_t i = 0; i < n; ++i) all |= load<std::int64_t>(from + 8 * i);
-    if (all < 0) return false;
+    if (!are_not_negative(from, n)) return false;
     add_u64_avx2(into, from, n);
     return true;
   }

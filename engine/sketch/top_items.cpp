@@ -9,16 +9,21 @@ std::uint64_t TopItems::canonical_hash() const {
          std::bit_cast<std::uint64_t>(absent_at_most() + 0.0) * 0x9e3779b97f4a7c15ULL;
 }
 
-void cut_to_top(std::vector<TopItem>& items, std::size_t k) {
-  const auto before = [](const TopItem& a, const TopItem& b) {
-    return a.estimate != b.estimate ? a.estimate > b.estimate : a.item < b.item;
+std::vector<TopItem> take_top(std::vector<Ranked> items, std::size_t k) {
+  const auto before = [](const Ranked& a, const Ranked& b) {
+    if (a.answer.estimate != b.answer.estimate) return a.answer.estimate > b.answer.estimate;
+    if (a.key.kind == KeyKind::text && b.key.kind == KeyKind::text) return a.key.bytes < b.key.bytes;
+    return a.key.text() < b.key.text();
   };
-  if (k < items.size()) {
-    const auto end = items.begin() + static_cast<std::ptrdiff_t>(k);
-    std::nth_element(items.begin(), end, items.end(), before);
-    items.erase(end, items.end());
+  k = std::min(k, items.size());
+  std::partial_sort(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(k), items.end(), before);
+  std::vector<TopItem> top;
+  top.reserve(k);
+  for (std::size_t i = 0; i < k; ++i) {
+    const auto& [estimate, low, high] = items[i].answer;
+    top.push_back({items[i].key.text(), estimate, low, high});
   }
-  std::sort(items.begin(), items.end(), before);
+  return top;
 }
 
 }  // namespace settle::sketch

@@ -58,19 +58,20 @@ class TopItems {
   double floor_ = 0;   // of what was pruned while building
 };
 
-/// Cuts to the k greatest, in order.
-void cut_to_top(std::vector<TopItem>& items, std::size_t k);
+/// An item before its text is made.
+struct Ranked {
+  Key key;
+  PointAnswer answer;
+};
+/// The k greatest, by estimate, then by item.
+[[nodiscard]] std::vector<TopItem> take_top(std::vector<Ranked> items, std::size_t k);
 
 template <class F>
 std::vector<TopItem> TopItems::top(std::size_t k, F bounds) const {
-  std::vector<TopItem> items;
+  std::vector<Ranked> items;
   items.reserve(keys_.size());
-  keys_.for_each([&](Key key, double) {
-    const PointAnswer answer = bounds(key);
-    items.push_back({key.text(), answer.estimate, answer.low, answer.high});
-  });
-  cut_to_top(items, k);
-  return items;
+  keys_.for_each([&](Key key, double) { items.push_back({key, bounds(key)}); });
+  return take_top(std::move(items), k);
 }
 
 template <class F>
