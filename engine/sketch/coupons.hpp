@@ -1,5 +1,5 @@
-// engine/sketch/coupons.hpp: a set of coupons, as DataSketches calls the hashes of items before there are enough of them
-// for registers: value << 26 | address. 0 is no coupon.
+// engine/sketch/coupons.hpp: a set of coupons, as DataSketches calls the hashes of items before there are
+// enough of them for registers: value << 26 | address. 0 is no coupon.
 //
 // Open addressing over 4-byte words, at most three quarters full.
 #pragma once
@@ -15,8 +15,8 @@ inline constexpr unsigned kAddressBits = 26;
 class CouponSet {
  public:
   void insert(std::uint32_t coupon);  // != 0
-  /// Room for as many in all. Needed before taking another set's slots one by one: their order is that of this set's
-  /// slots, too, and would fill a smaller table from one end.
+  /// Room for as many in all. Needed before taking another set's slots one by one: their order is that of
+  /// this set's slots, too, and would fill a smaller table from one end.
   void reserve(std::size_t coupons);
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }

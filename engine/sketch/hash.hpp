@@ -1,5 +1,6 @@
-// engine/sketch/hash.hpp: the hash functions by which other programs place items in their sketches. Austin Appleby's
-// MurmurHash3 (x64, 128 bit) and MurmurHash2 (64A), both public domain, read as little-endian; XXH3 comes from libxxhash.
+// engine/sketch/hash.hpp: the hash functions by which other programs place items in their sketches. Austin
+// Appleby's MurmurHash3 (x64, 128 bit) and MurmurHash2 (64A), both public domain, read as little-endian; XXH3
+// comes from libxxhash.
 #pragma once
 
 #include <cstdint>

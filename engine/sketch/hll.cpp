@@ -28,7 +28,8 @@ constexpr std::uint32_t address_of(std::uint32_t coupon) {
 
 /// Registers of a kind whose index and rank are of one word, to fewer.
 void fold_one_word(const HllKind& kind, std::span<const std::uint8_t> from, std::span<std::uint8_t> into) {
-  const auto dropped_bits = static_cast<unsigned>(std::countr_zero(from.size()) - std::countr_zero(into.size()));
+  const auto dropped_bits =
+      static_cast<unsigned>(std::countr_zero(from.size()) - std::countr_zero(into.size()));
   const std::uint8_t rank_max = kind.rank_max(static_cast<unsigned>(std::countr_zero(into.size())));
   const bool top = kind.family == HllFamily::asap;
   for (std::size_t i = 0; i < from.size(); ++i) {
@@ -58,17 +59,23 @@ void fold(const HllKind& kind, std::span<const std::uint8_t> from, std::span<std
 }  // namespace
 
 bool HllKind::fits(const HllKind& other) const {
-  return family == other.family && width == other.width && sample_p == other.sample_p &&
-         (variant == other.variant || variant == 0 || other.variant == 0);
+  const bool classic = variant == 1;
+  const bool same_estimator = variant == 0 || other.variant == 0 || classic == (other.variant == 1);
+  return family == other.family && width == other.width && sample_p == other.sample_p && same_estimator;
 }
 
 std::string HllKind::text() const {
   std::string text;
   switch (family) {
-    case HllFamily::datasketches: return "DataSketches HLL";
-    case HllFamily::redis: return "Redis HLL";
-    case HllFamily::postgresql: return "PostgreSQL HLL of " + std::to_string(width) + " bits";
-    case HllFamily::asap: text = "ASAP HLL"; break;
+    case HllFamily::datasketches:
+      return "DataSketches HLL";
+    case HllFamily::redis:
+      return "Redis HLL";
+    case HllFamily::postgresql:
+      return "PostgreSQL HLL of " + std::to_string(width) + " bits";
+    case HllFamily::asap:
+      text = "ASAP HLL";
+      break;
   }
   constexpr const char* kVariants[] = {"", " (classic)", " (Ertl)", " (HIP)"};
   if (variant < std::size(kVariants)) text += kVariants[variant];
@@ -82,10 +89,13 @@ unsigned HllKind::precision_max() const {
 
 std::uint8_t HllKind::rank_max(unsigned precision) const {
   switch (family) {
-    case HllFamily::datasketches: return 63;
-    case HllFamily::postgresql: return static_cast<std::uint8_t>(std::min((1U << width) - 1, 64 - precision));
+    case HllFamily::datasketches:
+      return 63;
+    case HllFamily::postgresql:
+      return static_cast<std::uint8_t>(std::min((1U << width) - 1, 64 - precision));
     case HllFamily::asap:
-    case HllFamily::redis: break;
+    case HllFamily::redis:
+      break;
   }
   return static_cast<std::uint8_t>(65 - precision);
 }
@@ -111,12 +121,14 @@ void Hll::start(const HllKind& kind, unsigned precision) {
     precision_ = precision;
   }
   if (kind_.variant == 0) kind_.variant = kind.variant;
+  if (kind.variant != 0) kind_.variant = std::min(kind_.variant, kind.variant);  // Ertl and HIP make Ertl
 }
 
 void Hll::start_few(const HllKind& kind, unsigned precision, bool empty) {
   start(kind, precision);
   if (!empty) {
-    // Of an empty sketch nothing is known but its parameters: they yield to those of one that holds something.
+    // Of an empty sketch nothing is known but its parameters: they yield to those of one that holds
+    // something.
     if (!dense_) precision_ = few_is_empty() ? precision : std::max(precision_, precision);
     count_source();
   } else if (!dense_ && few_is_empty()) {
@@ -169,7 +181,7 @@ std::span<std::uint8_t> Hll::open(const HllKind& kind, unsigned precision, std::
   if (!dense_) {
     make_dense(precision);
   } else if (precision < precision_) {
-    std::vector<std::uint8_t> fewer(std::size_t{1} << precision);
+    Registers fewer(std::size_t{1} << precision);
     fold(kind_, registers_, fewer);
     registers_ = std::move(fewer);
     precision_ = precision;
@@ -232,7 +244,8 @@ engine::Result<void> Hll::merge(const Hll& other) {
     raise(other.kind_, other.precision_, other.registers_, other.hip_);
   } else if (!other.coupons_.empty()) {
     const auto& slots = other.coupons_.slots();
-    take_coupons(other.precision_, {reinterpret_cast<const char*>(slots.data()), slots.size() * sizeof slots[0]});
+    take_coupons(other.precision_,
+                 {reinterpret_cast<const char*>(slots.data()), slots.size() * sizeof slots[0]});
   } else {
     take_hashes(other.kind_, other.precision_, other.hashes_);
   }
@@ -253,10 +266,12 @@ void Hll::clear() {
 }
 
 std::vector<std::uint8_t> Hll::registers() const {
-  if (dense_) return registers_;
-  Hll dense = *this;
-  if (started_) dense.make_dense(precision_);
-  return std::move(dense.registers_);
+  if (started_ && !dense_) {
+    Hll dense = *this;
+    dense.make_dense(precision_);
+    return dense.registers();
+  }
+  return {registers_.begin(), registers_.end()};
 }
 
 }  // namespace settle::sketch

@@ -1,17 +1,19 @@
-// engine/sketch/hll.hpp: counts of distinct items: HyperLogLog registers, or the few hashes themselves while there are
-// few.
+// engine/sketch/hll.hpp: counts of distinct items: HyperLogLog registers, or the few hashes themselves while
+// there are few.
 //
-// Flajolet, Fusy, Gandouet, Meunier: HyperLogLog, 2007. Estimator: Ertl, New cardinality estimation algorithms for
-// HyperLogLog sketches, 2017 ("improved"); a producer's own HIP estimate (Cohen; Ting, 2014) as long as nothing else
-// was merged. Programs place and rank items by hashes of their own, so that only sketches of one kind can be merged.
-// Merging is a maximum by register: exact, whatever the order, however often.
+// Flajolet, Fusy, Gandouet, Meunier: HyperLogLog, 2007. Estimator: Ertl, New cardinality estimation
+// algorithms for HyperLogLog sketches, 2017 ("improved"); a producer's own HIP estimate (Cohen; Ting, 2014)
+// as long as nothing else was merged. Programs place and rank items by hashes of their own, so that only
+// sketches of one kind can be merged. Merging is a maximum by register: exact, whatever the order, however
+// often.
 //
-// Fewer registers: DataSketches ranks by another word than it places by; slots whose low bits agree fold. The others use
-// one word for both: what leaves the index comes before the rank's bits.
+// Fewer registers: DataSketches ranks by another word than it places by; slots whose low bits agree fold. The
+// others use one word for both: what leaves the index comes before the rank's bits.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,9 +36,10 @@ enum class HllFamily : std::uint8_t {
 /// What must agree between sketches that are merged.
 struct HllKind {
   HllFamily family = HllFamily::datasketches;
-  std::uint8_t variant = 0;  // asap: 1 classic, 2 Ertl, 3 HIP; 0 where the message does not say: fits each
-  std::uint8_t width = 0;    // postgresql: bits of a register, 1 to 8; otherwise 0
-  double sample_p = 1;       // asap: the share of events that the producer looked at
+  // asap: 1 classic, 2 Ertl, 3 HIP, which is Ertl once merged; 0 where the message does not say: fits each
+  std::uint8_t variant = 0;
+  std::uint8_t width = 0;  // postgresql: bits of a register, 1 to 8; otherwise 0
+  double sample_p = 1;     // asap: the share of events that the producer looked at
 
   [[nodiscard]] bool fits(const HllKind& other) const;
   [[nodiscard]] std::string text() const;  // for errors: "PostgreSQL HLL of 5 bits"
@@ -45,6 +48,19 @@ struct HllKind {
 };
 
 inline constexpr unsigned kHllPrecisionMin = 4;
+
+/// Registers begin where a line of the cache does: a store that straddles two of them costs twice.
+template <class T>
+struct LineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kLine{64};
+  LineAllocator() = default;
+  template <class U>
+  explicit LineAllocator(const LineAllocator<U>& /*other*/) {}
+  [[nodiscard]] T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kLine)); }
+  void deallocate(T* at, std::size_t n) noexcept { ::operator delete(at, n * sizeof(T), kLine); }
+  friend bool operator==(const LineAllocator&, const LineAllocator&) = default;
+};
 
 class Hll {
  public:
@@ -55,8 +71,8 @@ class Hll {
   /// precision: kHllPrecisionMin to kind.precision_max().
   [[nodiscard]] static Hll of(const HllKind& kind, unsigned precision);
 
-  /// Items, hashed as the family's own programs do. What was built depends on the set of items only, not on their order;
-  /// so it has no HIP estimate. Needs a kind (of()).
+  /// Items, hashed as the family's own programs do. What was built depends on the set of items only, not on
+  /// their order; so it has no HIP estimate. Needs a kind (of()).
   void add(std::string_view key);  // DataSketches does not count the empty string
   void add(std::int64_t item);
   void add(double item);  // 0 and -0 are one item, all NaN one
@@ -74,15 +90,18 @@ class Hll {
   /// 2^precision bytes; of few items, made from their hashes.
   [[nodiscard]] std::vector<std::uint8_t> registers() const;
   [[nodiscard]] std::span<const std::uint8_t> dense_registers() const { return registers_; }  // dense() only
-  [[nodiscard]] const CouponSet& coupons() const { return coupons_; }         // DataSketches, while not dense
-  [[nodiscard]] std::span<const std::int64_t> hashes() const { return hashes_; }  // PostgreSQL, while not dense
+  [[nodiscard]] const CouponSet& coupons() const { return coupons_; }  // DataSketches, while not dense
+  [[nodiscard]] std::span<const std::int64_t> hashes() const {
+    return hashes_;
+  }  // PostgreSQL, while not dense
   /// The producer's, if the dense sketch of one is all that was merged.
   [[nodiscard]] std::optional<double> hip() const { return hip_; }
 
   // What codecs merge with. They have validated their source and asked fits().
 
   /// Registers to raise, 2^precision() of them, at most 2^precision. `hip`: the source's estimate.
-  [[nodiscard]] std::span<std::uint8_t> open(const HllKind& kind, unsigned precision, std::optional<double> hip);
+  [[nodiscard]] std::span<std::uint8_t> open(const HllKind& kind, unsigned precision,
+                                             std::optional<double> hip);
   /// Registers of a source, 2^precision bytes.
   void raise(const HllKind& kind, unsigned precision, std::span<const std::uint8_t> from,
              std::optional<double> hip);
@@ -92,6 +111,8 @@ class Hll {
   void take_hashes(const HllKind& kind, unsigned precision, std::span<const std::int64_t> hashes);
 
  private:
+  using Registers = std::vector<std::uint8_t, LineAllocator<std::uint8_t>>;
+
   void start(const HllKind& kind, unsigned precision);
   void start_few(const HllKind& kind, unsigned precision, bool empty);
   void add_hash(std::string_view bytes);
@@ -107,13 +128,14 @@ class Hll {
   bool dense_ = false;
   std::uint8_t sources_ = 0;  // that held anything: 0, 1, or 2 for more
   unsigned precision_ = 0;
-  std::vector<std::uint8_t> registers_;  // dense
+  Registers registers_;  // dense
   CouponSet coupons_;                    // not dense, DataSketches
   std::vector<std::int64_t> hashes_;     // not dense, PostgreSQL: ascending
   std::optional<double> hip_;
 };
 
-/// Equal for equal content, however it was encoded: kind, precision, registers (or the few hashes) and HIP estimate.
+/// Equal for equal content, however it was encoded: kind, precision, registers (or the few hashes) and HIP
+/// estimate.
 [[nodiscard]] std::uint64_t canonical_hash(const Hll& hll);
 
 /// Relative standard error of the merged estimate of `n` items in 2^precision registers.

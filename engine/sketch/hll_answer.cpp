@@ -20,7 +20,7 @@ constexpr double kNormal95 = 1.959964;
 constexpr double kLn2 = 0.693147180559945309417;
 // Coupons have 26 bits of address and a rank: two items share one with a chance of 1 in 3 * 2^26.
 constexpr double kCouponPairs = 6.0 * (1U << kAddressBits);
-constexpr double kHipError = 0.8325546;  // sqrt(ln 2), times 1 / sqrt(registers)
+constexpr double kHipError = 0.8325546;             // sqrt(ln 2), times 1 / sqrt(registers)
 constexpr double kHashes = 18446744073709551616.0;  // there are no more
 
 /// Ertl's: x + sum of 2^(k-1) x^(2^k); x < 1.
@@ -64,7 +64,7 @@ Merged estimate_of(std::span<const std::uint8_t> registers, unsigned precision, 
   double z = std::ldexp(static_cast<double>(sums.scaled), -static_cast<int>(shift)) - zeros;
   if (sums.zeros != 0) z += count * sigma(zeros / count);
   // Of a wide rank, a register that ends there is less likely than a wrong hash; of five bits it happens.
-  if (register_loops().largest(registers.data(), registers.size()) >= rank_max) {
+  if (rank_max <= 31 || sums.beyond_31) {
     const auto full = static_cast<double>(std::count(registers.begin(), registers.end(), rank_max));
     z -= std::ldexp(full, -static_cast<int>(rank_max));
     z += std::ldexp(count * tau(1 - full / count), 1 - static_cast<int>(rank_max));
@@ -85,7 +85,8 @@ DistinctAnswer with_interval(double estimate, double error, double at_least) {
 }  // namespace
 
 double hll_standard_error(unsigned precision, double n) {
-  // Times 1 / sqrt(registers), by log2(n / registers) from -4 on; tests compute it from the distribution of a register.
+  // Times 1 / sqrt(registers), by log2(n / registers) from -4 on; tests compute it from the distribution of a
+  // register.
   constexpr std::array kFactors{0.7158, 0.7216, 0.7331, 0.7531, 0.7854, 0.8382, 0.9148,
                                 0.9770, 1.0085, 1.0239, 1.0315, 1.0353, 1.0371, 1.0389};
   const auto registers = static_cast<double>(std::uint64_t{1} << precision);
@@ -106,7 +107,8 @@ DistinctAnswer Hll::answer() const {
       const double error = kHipError / std::sqrt(static_cast<double>(registers_.size()));
       answer = with_interval(*hip_, error, merged.occupied);
     } else if (merged.estimate > 0) {
-      answer = with_interval(merged.estimate, hll_standard_error(precision_, merged.estimate), merged.occupied);
+      answer =
+          with_interval(merged.estimate, hll_standard_error(precision_, merged.estimate), merged.occupied);
     }
   } else if (kind_.family == HllFamily::datasketches) {
     const auto count = static_cast<double>(coupons_.size());

@@ -45,10 +45,16 @@ void Hll::add_hash(std::string_view bytes) {
   }
   std::uint64_t hash = 0;
   switch (kind_.family) {
-    case HllFamily::asap: hash = XXH3_64bits_withSeed(bytes.data(), bytes.size(), kAsapSeed); break;
-    case HllFamily::redis: hash = murmur64a(bytes, kRedisSeed); break;
+    case HllFamily::asap:
+      hash = XXH3_64bits_withSeed(bytes.data(), bytes.size(), kAsapSeed);
+      break;
+    case HllFamily::redis:
+      hash = murmur64a(bytes, kRedisSeed);
+      break;
     case HllFamily::postgresql:
-    case HllFamily::datasketches: hash = murmur3_x64_128(bytes, 0).low; break;
+    case HllFamily::datasketches:
+      hash = murmur3_x64_128(bytes, 0).low;
+      break;
   }
   if (dense_) return raise_hash(hash);
   const auto number = std::bit_cast<std::int64_t>(hash);

@@ -1,7 +1,6 @@
 #include "engine/sketch/registers.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -33,30 +32,29 @@ void raise_sixes(std::uint8_t* into, const std::uint8_t* from, std::size_t n) {
   }
 }
 
-std::uint8_t largest(const std::uint8_t* from, std::size_t n) {
-  return n == 0 ? std::uint8_t{0} : *std::max_element(from, from + n);
+std::uint8_t bits(const std::uint8_t* from, std::size_t n) {
+  unsigned all = 0;
+  for (std::size_t i = 0; i < n; ++i) all |= from[i];
+  return static_cast<std::uint8_t>(all);
 }
 
-RegisterLoops::Nibbles count_nibbles(const std::uint8_t* from, std::size_t n, std::uint8_t limit) {
-  RegisterLoops::Nibbles counts;
-  for (std::size_t i = 0; i < n; ++i) {
-    const unsigned nibble = (from[i / 2] >> (4 * (i % 2))) & 15U;
-    counts.fifteens += nibble == 15 ? 1 : 0;
-    counts.above += nibble != 15 && nibble > limit ? 1 : 0;
-  }
-  return counts;
+std::size_t count_fifteens(const std::uint8_t* from, std::size_t n) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < n; ++i) count += ((from[i / 2] >> (4 * (i % 2))) & 15U) == 15 ? 1 : 0;
+  return count;
 }
 
 RegisterSums sums(const std::uint8_t* from, std::size_t n, unsigned shift) {
   RegisterSums all;
   for (std::size_t i = 0; i < n; ++i) {
     all.zeros += from[i] == 0 ? 1 : 0;
+    all.beyond_31 = all.beyond_31 || from[i] > 31;
     if (from[i] <= shift) all.scaled += std::uint64_t{1} << (shift - from[i]);
   }
   return all;
 }
 
-constexpr RegisterLoops kLoops{raise, raise_nibbles, raise_sixes, largest, count_nibbles, sums};
+constexpr RegisterLoops kLoops{raise, raise_nibbles, raise_sixes, bits, count_fifteens, sums};
 
 }  // namespace plain
 
@@ -78,14 +76,6 @@ SETTLE_AVX2 inline void raise_to(std::uint8_t* into, __m256i values) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(into), _mm256_max_epu8(load(into), values));
 }
 
-/// 32 nibbles as bytes, in order.
-SETTLE_AVX2 inline __m256i spread_nibbles(const std::uint8_t* from) {
-  const __m128i packed = load_half(from);
-  const __m128i low = _mm_and_si128(packed, _mm_set1_epi8(15));
-  const __m128i high = _mm_and_si128(_mm_srli_epi16(packed, 4), _mm_set1_epi8(15));
-  return _mm256_set_m128i(_mm_unpackhi_epi8(low, high), _mm_unpacklo_epi8(low, high));
-}
-
 SETTLE_AVX2 void raise(std::uint8_t* into, const std::uint8_t* from, std::size_t n) {
   std::size_t i = 0;
   for (; i + 32 <= n; i += 32) raise_to(into + i, load(from + i));
@@ -94,15 +84,23 @@ SETTLE_AVX2 void raise(std::uint8_t* into, const std::uint8_t* from, std::size_t
 
 SETTLE_AVX2 void raise_nibbles(std::uint8_t* into, const std::uint8_t* from, std::size_t n,
                                std::uint8_t base) {
+  const __m256i low_bits = _mm256_set1_epi8(15);
   const __m256i added = _mm256_set1_epi8(static_cast<char>(base));
   std::size_t i = 0;
-  for (; i + 32 <= n; i += 32) raise_to(into + i, _mm256_add_epi8(spread_nibbles(from + i / 2), added));
+  for (; i + 64 <= n; i += 64) {
+    // Interleaving works within halves: quarters change places before, so that it leaves all in order.
+    const __m256i packed = _mm256_permute4x64_epi64(load(from + i / 2), _MM_SHUFFLE(3, 1, 2, 0));
+    const __m256i even = _mm256_add_epi8(_mm256_and_si256(packed, low_bits), added);
+    const __m256i odd = _mm256_add_epi8(_mm256_and_si256(_mm256_srli_epi16(packed, 4), low_bits), added);
+    raise_to(into + i, _mm256_unpacklo_epi8(even, odd));
+    raise_to(into + i + 32, _mm256_unpackhi_epi8(even, odd));
+  }
   plain::raise_nibbles(into + i, from + i / 2, n - i, base);
 }
 
 SETTLE_AVX2 void raise_sixes(std::uint8_t* into, const std::uint8_t* from, std::size_t n) {
-  // 24 bytes hold 32 registers; the second load ends where they end, so that nothing behind them is read. Every three
-  // bytes become a 32-bit lane, whose four groups of six bits then move to its four bytes.
+  // 24 bytes hold 32 registers; the second load ends where they end, so that nothing behind them is read.
+  // Every three bytes become a 32-bit lane, whose four groups of six bits then move to its four bytes.
   const __m256i order = _mm256_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1,  //
                                          4, 5, 6, -1, 7, 8, 9, -1, 10, 11, 12, -1, 13, 14, 15, -1);
   std::size_t i = 0;
@@ -118,17 +116,17 @@ SETTLE_AVX2 void raise_sixes(std::uint8_t* into, const std::uint8_t* from, std::
   plain::raise_sixes(into + i, from, n - i);
 }
 
-SETTLE_AVX2 std::uint8_t largest(const std::uint8_t* from, std::size_t n) {
+SETTLE_AVX2 std::uint8_t bits(const std::uint8_t* from, std::size_t n) {
   __m256i first = _mm256_setzero_si256();
   __m256i second = first;
   std::size_t i = 0;
-  for (; i + 64 <= n; i += 64) {
-    first = _mm256_max_epu8(first, load(from + i));
-    second = _mm256_max_epu8(second, load(from + i + 32));
+  for (; i + 128 <= n; i += 128) {
+    first = _mm256_or_si256(first, _mm256_or_si256(load(from + i), load(from + i + 32)));
+    second = _mm256_or_si256(second, _mm256_or_si256(load(from + i + 64), load(from + i + 96)));
   }
   alignas(32) std::uint8_t lanes[32];
-  _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), _mm256_max_epu8(first, second));
-  return std::max(plain::largest(lanes, 32), plain::largest(from + i, n - i));
+  _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), _mm256_or_si256(first, second));
+  return static_cast<std::uint8_t>(plain::bits(lanes, 32) | plain::bits(from + i, n - i));
 }
 
 SETTLE_AVX2 inline std::uint64_t sum_of_lanes(__m256i lanes) {
@@ -137,65 +135,87 @@ SETTLE_AVX2 inline std::uint64_t sum_of_lanes(__m256i lanes) {
   return words[0] + words[1] + words[2] + words[3];
 }
 
-SETTLE_AVX2 RegisterLoops::Nibbles count_nibbles(const std::uint8_t* from, std::size_t n,
-                                                 std::uint8_t limit) {
-  const __m256i low_bits = _mm256_set1_epi8(15);
-  const __m256i limits = _mm256_set1_epi8(static_cast<char>(limit));
-  __m256i fifteens = _mm256_setzero_si256();
-  __m256i above = fifteens;
-  std::size_t i = 0;
-  while (i + 64 <= n) {
-    // Bytes count down from 0 for at most 120 steps of two, so that none wraps.
-    __m256i step_fifteens = _mm256_setzero_si256();
-    __m256i step_above = step_fifteens;
-    for (int step = 0; step < 120 && i + 64 <= n; ++step, i += 64) {
-      const __m256i packed = load(from + i / 2);
-      for (const __m256i nibbles :
-           {_mm256_and_si256(packed, low_bits), _mm256_and_si256(_mm256_srli_epi16(packed, 4), low_bits)}) {
-        const __m256i full = _mm256_cmpeq_epi8(nibbles, low_bits);
-        step_fifteens = _mm256_sub_epi8(step_fifteens, full);
-        step_above =
-            _mm256_sub_epi8(step_above, _mm256_andnot_si256(full, _mm256_cmpgt_epi8(nibbles, limits)));
-      }
-    }
-    fifteens = _mm256_add_epi64(fifteens, _mm256_sad_epu8(step_fifteens, _mm256_setzero_si256()));
-    above = _mm256_add_epi64(above, _mm256_sad_epu8(step_above, _mm256_setzero_si256()));
-  }
-  RegisterLoops::Nibbles counts = plain::count_nibbles(from + i / 2, n - i, limit);
-  counts.fifteens += sum_of_lanes(fifteens);
-  counts.above += sum_of_lanes(above);
-  return counts;
+SETTLE_AVX2 inline __m256i add_bytes(__m256i sums, __m256i bytes) {
+  return _mm256_add_epi64(sums, _mm256_sad_epu8(bytes, _mm256_setzero_si256()));
 }
 
-SETTLE_AVX2 inline __m256i powers(const std::uint8_t* four, __m256i one) {
-  int word = 0;
-  std::memcpy(&word, four, sizeof word);
-  return _mm256_srlv_epi64(one, _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(word)));  // 0 from a shift of 64 on
+SETTLE_AVX2 std::size_t count_fifteens(const std::uint8_t* from, std::size_t n) {
+  const __m256i low_bits = _mm256_set1_epi8(15);
+  const __m256i high_bits = _mm256_set1_epi8(static_cast<char>(0xf0));
+  const __m256i full = _mm256_set1_epi8(-1);
+  __m256i counts = _mm256_setzero_si256();
+  std::size_t i = 0;
+  while (i + 64 <= n) {
+    // Bytes count for at most 120 steps of two, so that none wraps.
+    const std::size_t end = std::min(n - n % 64, i + std::size_t{120} * 64);
+    __m256i low = _mm256_setzero_si256();
+    __m256i high = low;
+    for (; i < end; i += 64) {
+      const __m256i packed = load(from + i / 2);
+      low = _mm256_sub_epi8(low, _mm256_cmpeq_epi8(_mm256_or_si256(packed, high_bits), full));
+      high = _mm256_sub_epi8(high, _mm256_cmpeq_epi8(_mm256_or_si256(packed, low_bits), full));
+    }
+    counts = add_bytes(add_bytes(counts, low), high);
+  }
+  return sum_of_lanes(counts) + plain::count_fifteens(from + i / 2, n - i);
+}
+
+/// 2^(15 - value) for values from 0 to 15, 0 for all others: low and high bytes, summed.
+struct Powers {
+  __m256i low;
+  __m256i high;
+};
+
+SETTLE_AVX2 inline void add_powers(Powers& sums, __m256i values) {
+  // A byte of 128 and more looks nothing up; below, its low four bits are the place.
+  const __m256i low = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, -128, 64, 32, 16, 8, 4, 2, 1,  //
+                                       0, 0, 0, 0, 0, 0, 0, 0, -128, 64, 32, 16, 8, 4, 2, 1);
+  const __m256i high = _mm256_setr_epi8(-128, 64, 32, 16, 8, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                                        -128, 64, 32, 16, 8, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0);
+  const __m256i places = _mm256_adds_epu8(values, _mm256_set1_epi8(0x70));
+  sums.low = add_bytes(sums.low, _mm256_shuffle_epi8(low, places));
+  sums.high = add_bytes(sums.high, _mm256_shuffle_epi8(high, places));
+}
+
+SETTLE_AVX2 inline std::uint64_t total(const Powers& sums) {
+  return sum_of_lanes(sums.low) + (sum_of_lanes(sums.high) << 8);
 }
 
 SETTLE_AVX2 RegisterSums sums(const std::uint8_t* from, std::size_t n, unsigned shift) {
-  const __m256i one = _mm256_set1_epi64x(static_cast<std::int64_t>(std::uint64_t{1} << shift));
-  __m256i first = _mm256_setzero_si256();
-  __m256i second = first;
+  const __m256i sixteen = _mm256_set1_epi8(16);
   RegisterSums all;
+  Powers below{_mm256_setzero_si256(), _mm256_setzero_si256()};  // of registers below 16
+  Powers above = below;                                          // of those from 16 to 31
+  __m256i zeros = _mm256_setzero_si256();
   std::size_t i = 0;
-  for (; i + 32 <= n; i += 32) {
-    const __m256i zeros = _mm256_cmpeq_epi8(load(from + i), _mm256_setzero_si256());
-    all.zeros += static_cast<unsigned>(__builtin_popcount(static_cast<unsigned>(_mm256_movemask_epi8(zeros))));
-    for (std::size_t k = 0; k < 32; k += 8) {
-      first = _mm256_add_epi64(first, powers(from + i + k, one));
-      second = _mm256_add_epi64(second, powers(from + i + k + 4, one));
+  while (i + 32 <= n) {
+    const std::size_t end = std::min(n - n % 32, i + std::size_t{240} * 32);  // no byte of the count wraps
+    __m256i step_zeros = _mm256_setzero_si256();
+    for (; i < end; i += 32) {
+      const __m256i values = load(from + i);
+      step_zeros = _mm256_sub_epi8(step_zeros, _mm256_cmpeq_epi8(values, _mm256_setzero_si256()));
+      add_powers(below, values);
+      const __m256i rest = _mm256_subs_epu8(values, _mm256_set1_epi8(15));
+      if (_mm256_testz_si256(rest, rest) != 0) continue;
+      add_powers(above, _mm256_sub_epi8(values, sixteen));
+      if (_mm256_testz_si256(values, _mm256_set1_epi8(static_cast<char>(0xe0))) != 0) continue;
+      all.beyond_31 = true;
+      for (std::size_t k = i; k < i + 32; ++k) {
+        if (from[k] > 31 && from[k] <= shift) all.scaled += std::uint64_t{1} << (shift - from[k]);
+      }
     }
+    zeros = add_bytes(zeros, step_zeros);
   }
   const RegisterSums rest = plain::sums(from + i, n - i, shift);
-  all.zeros += rest.zeros;
-  all.scaled = rest.scaled + sum_of_lanes(_mm256_add_epi64(first, second));
+  all.scaled += rest.scaled + (total(below) << (shift - 15)) + (total(above) << (shift - 31));
+  all.zeros = rest.zeros + sum_of_lanes(zeros);
+  all.beyond_31 = all.beyond_31 || rest.beyond_31;
   return all;
 }
 
 #undef SETTLE_AVX2
 
-constexpr RegisterLoops kLoops{raise, raise_nibbles, raise_sixes, largest, count_nibbles, sums};
+constexpr RegisterLoops kLoops{raise, raise_nibbles, raise_sixes, bits, count_fifteens, sums};
 
 }  // namespace avx2
 #endif
@@ -213,6 +233,12 @@ const RegisterLoops& register_loops() {
 #else
   return plain::kLoops;
 #endif
+}
+
+bool any_beyond(std::span<const std::uint8_t> registers, std::uint8_t limit) {
+  // No number is larger than the bits of all together; those of usual ranks stay below most limits.
+  return register_loops().bits(registers.data(), registers.size()) > limit &&
+         *std::max_element(registers.begin(), registers.end()) > limit;
 }
 
 }  // namespace settle::sketch
