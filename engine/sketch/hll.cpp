@@ -58,12 +58,6 @@ void fold(const HllKind& kind, std::span<const std::uint8_t> from, std::span<std
 
 }  // namespace
 
-bool HllKind::fits(const HllKind& other) const {
-  const bool classic = variant == 1;
-  const bool same_estimator = variant == 0 || other.variant == 0 || classic == (other.variant == 1);
-  return family == other.family && width == other.width && sample_p == other.sample_p && same_estimator;
-}
-
 std::string HllKind::text() const {
   std::string text;
   switch (family) {
@@ -108,8 +102,7 @@ Hll Hll::of(const HllKind& kind, unsigned precision) {
   return hll;
 }
 
-engine::Result<void> Hll::fits(const HllKind& kind) const {
-  if (!started_ || kind_.fits(kind)) return {};
+engine::Result<void> Hll::mismatch(const HllKind& kind) const {
   return engine::refused("HLL sketches of different kinds cannot be merged: " + kind_.text() + " against " +
                          kind.text());
 }
@@ -134,10 +127,6 @@ void Hll::start_few(const HllKind& kind, unsigned precision, bool empty) {
   } else if (!dense_ && few_is_empty()) {
     precision_ = std::max(precision_, precision);
   }
-}
-
-void Hll::count_source() {
-  if (sources_ < 2) ++sources_;
 }
 
 void Hll::raise_coupon(std::uint32_t coupon) {
@@ -176,7 +165,7 @@ void Hll::densify_if_many() {
   if (many || hashes_.size() > kHashesMax) make_dense(precision_);
 }
 
-std::span<std::uint8_t> Hll::open(const HllKind& kind, unsigned precision, std::optional<double> hip) {
+void Hll::prepare(const HllKind& kind, unsigned precision) {
   start(kind, precision);
   if (!dense_) {
     make_dense(precision);
@@ -186,9 +175,6 @@ std::span<std::uint8_t> Hll::open(const HllKind& kind, unsigned precision, std::
     registers_ = std::move(fewer);
     precision_ = precision;
   }
-  count_source();
-  hip_ = sources_ == 1 ? hip : std::nullopt;
-  return registers_;
 }
 
 void Hll::raise(const HllKind& kind, unsigned precision, std::span<const std::uint8_t> from,

@@ -41,7 +41,10 @@ struct HllKind {
   std::uint8_t width = 0;  // postgresql: bits of a register, 1 to 8; otherwise 0
   double sample_p = 1;     // asap: the share of events that the producer looked at
 
-  [[nodiscard]] bool fits(const HllKind& other) const;
+  [[nodiscard]] constexpr bool fits(const HllKind& other) const {
+    const bool same_estimator = variant == 0 || other.variant == 0 || (variant == 1) == (other.variant == 1);
+    return family == other.family && width == other.width && sample_p == other.sample_p && same_estimator;
+  }
   [[nodiscard]] std::string text() const;  // for errors: "PostgreSQL HLL of 5 bits"
   [[nodiscard]] unsigned precision_max() const;
   [[nodiscard]] std::uint8_t rank_max(unsigned precision) const;
@@ -79,7 +82,10 @@ class Hll {
 
   [[nodiscard]] DistinctAnswer answer() const;
   /// "kind A against kind B", or nothing; after an error this is as it was.
-  [[nodiscard]] engine::Result<void> fits(const HllKind& kind) const;
+  [[nodiscard]] engine::Result<void> fits(const HllKind& kind) const {
+    return accepts(kind) ? engine::Result<void>{} : mismatch(kind);
+  }
+  [[nodiscard]] bool accepts(const HllKind& kind) const { return !started_ || kind_.fits(kind); }
   [[nodiscard]] engine::Result<void> merge(const Hll& other);
   void clear();  // as Hll{}, but keeps its memory
 
@@ -101,7 +107,12 @@ class Hll {
 
   /// Registers to raise, 2^precision() of them, at most 2^precision. `hip`: the source's estimate.
   [[nodiscard]] std::span<std::uint8_t> open(const HllKind& kind, unsigned precision,
-                                             std::optional<double> hip);
+                                             std::optional<double> hip) {
+    if (!dense_ || precision < precision_ || kind_.variant != kind.variant) prepare(kind, precision);
+    count_source();
+    hip_ = sources_ == 1 ? hip : std::nullopt;
+    return registers_;
+  }
   /// Registers of a source, 2^precision bytes.
   void raise(const HllKind& kind, unsigned precision, std::span<const std::uint8_t> from,
              std::optional<double> hip);
@@ -113,6 +124,7 @@ class Hll {
  private:
   using Registers = std::vector<std::uint8_t, LineAllocator<std::uint8_t>>;
 
+  [[nodiscard]] engine::Result<void> mismatch(const HllKind& kind) const;
   void start(const HllKind& kind, unsigned precision);
   void start_few(const HllKind& kind, unsigned precision, bool empty);
   void add_hash(std::string_view bytes);
@@ -120,17 +132,18 @@ class Hll {
   void raise_hash(std::uint64_t hash);
   void make_dense(unsigned precision);
   void densify_if_many();
+  void prepare(const HllKind& kind, unsigned precision);
+  void count_source() { sources_ = sources_ == 0 ? 1 : 2; }
   [[nodiscard]] bool few_is_empty() const { return coupons_.empty() && hashes_.empty(); }
-  void count_source();
 
   HllKind kind_;
   bool started_ = false;
   bool dense_ = false;
   std::uint8_t sources_ = 0;  // that held anything: 0, 1, or 2 for more
   unsigned precision_ = 0;
-  Registers registers_;  // dense
-  CouponSet coupons_;                    // not dense, DataSketches
-  std::vector<std::int64_t> hashes_;     // not dense, PostgreSQL: ascending
+  Registers registers_;               // dense
+  CouponSet coupons_;                 // not dense, DataSketches
+  std::vector<std::int64_t> hashes_;  // not dense, PostgreSQL: ascending
   std::optional<double> hip_;
 };
 
