@@ -1,7 +1,9 @@
-// bench/hll_bench: what merging and answering distinct counts costs, beside what the memory allows in the same run.
+// bench/hll_bench: what merging and answering distinct counts costs, beside what the memory allows in the
+// same run.
 //
-// Bounds of this kind of machine (Zen 4, one core): a byte maximum from the first cache is limited by loads and stores,
-// 4,096 registers in about 55 ns; blobs that are not in a cache by the memory, which the copy of as many bytes measures.
+// Bounds of this kind of machine (Zen 4, one core): a byte maximum from the first cache is limited by loads
+// and stores, 4,096 registers in about 55 ns; blobs that are not in a cache by the memory, which the copy of
+// as many bytes measures.
 // `--accuracy` instead prints the error over 500 seeds from 1 to 10^7 items beside what the answers say.
 
 #include <algorithm>
@@ -72,7 +74,12 @@ void answer(benchmark::State& state) {
   const Hll hll = built(static_cast<unsigned>(state.range(0)), 0, state.range(1));
   for (auto _ : state) benchmark::DoNotOptimize(hll.answer());
 }
-BENCHMARK(answer)->ArgNames({"lgK", "n"})->Args({12, 1000})->Args({12, 100'000})->Args({12, 10'000'000})->Args({14, 100'000});
+BENCHMARK(answer)
+    ->ArgNames({"lgK", "n"})
+    ->Args({12, 1000})
+    ->Args({12, 100'000})
+    ->Args({12, 10'000'000})
+    ->Args({14, 100'000});
 
 void content_hash(benchmark::State& state) {
   const Hll hll = built(12, 0, state.range(0));
@@ -95,7 +102,8 @@ class Cold : public benchmark::Fixture {
   static const std::string& blobs() {
     static const std::string all = [] {
       std::vector<std::string> kinds;
-      for (int kind = 0; kind < 16; ++kind) kinds.push_back(blob_of(12, kind * 10'000, 10'000, HllType::hll8));
+      for (int kind = 0; kind < 16; ++kind)
+        kinds.push_back(blob_of(12, std::int64_t{kind} * 10'000, 10'000, HllType::hll8));
       std::string bytes;
       bytes.reserve(kBlobs * kinds[0].size());
       for (std::size_t i = 0; i < kBlobs; ++i) bytes += kinds[i % kinds.size()];
@@ -122,7 +130,8 @@ BENCHMARK_F(Cold, Merge)(benchmark::State& state) {
   report(state);
 }
 
-/// memcpy of each blob into one buffer that stays in the cache: every byte is read once, none is written to memory.
+/// memcpy of each blob into one buffer that stays in the cache: every byte is read once, none is written to
+/// memory.
 BENCHMARK_F(Cold, Copy)(benchmark::State& state) {
   const std::string_view bytes = blobs();
   const std::size_t size = bytes.size() / kBlobs;
@@ -175,7 +184,8 @@ void print_accuracy(int seeds, std::int64_t most) {
 
 int main(int argc, char** argv) {
   if (argc > 1 && std::string_view{argv[1]} == "--accuracy") {
-    settle::bench::print_accuracy(argc > 2 ? std::stoi(argv[2]) : 500, argc > 3 ? std::stol(argv[3]) : 10'000'000);
+    settle::bench::print_accuracy(argc > 2 ? std::stoi(argv[2]) : 500,
+                                  argc > 3 ? std::stol(argv[3]) : 10'000'000);
     return 0;
   }
   benchmark::Initialize(&argc, argv);

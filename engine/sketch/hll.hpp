@@ -61,7 +61,7 @@ struct LineAllocator {
   template <class U>
   explicit LineAllocator(const LineAllocator<U>& /*other*/) {}
   [[nodiscard]] T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kLine)); }
-  void deallocate(T* at, std::size_t n) noexcept { ::operator delete(at, n * sizeof(T), kLine); }
+  void deallocate(T* at, std::size_t /*n*/) noexcept { ::operator delete(at, kLine); }
   friend bool operator==(const LineAllocator&, const LineAllocator&) = default;
 };
 
