@@ -83,7 +83,10 @@ double Mapping::alpha() const {
 }
 
 double Mapping::lower(std::int64_t index) const {
-  const double exponent = (static_cast<double>(index) - offset) * std::log2(gamma);
+  return at_exponent((static_cast<double>(index) - offset) * std::log2(gamma));
+}
+
+double Mapping::at_exponent(double exponent) const {
   if (kind == Kind::logarithmic) return std::exp2(exponent);
   const double whole = std::floor(exponent);
   // Beyond the doubles on either side; keeps the cast below defined.

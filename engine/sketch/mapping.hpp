@@ -21,6 +21,8 @@ struct Mapping {
   /// Relative accuracy of a bin's value (lower(i) * (1 + alpha())).
   [[nodiscard]] double alpha() const;
   [[nodiscard]] double lower(std::int64_t index) const;
+  /// lower() of the index whose (index - offset) * log2(gamma) is `exponent`: for those who keep log2(gamma).
+  [[nodiscard]] double at_exponent(double exponent) const;
   [[nodiscard]] std::int64_t index(double value) const;  // of value > 0 within the normal doubles
   /// Kind equal, gamma and offset within 1e-12 relative: producers compute gamma from a rounded alpha.
   [[nodiscard]] bool fits(const Mapping& other) const;
