@@ -5,76 +5,31 @@
 namespace settle::codec {
 namespace {
 
-constexpr std::uint32_t kGroup = 3;
-constexpr std::uint32_t kGroupEnd = 4;
 constexpr std::size_t kGroupDepth = 16;
 
 }  // namespace
 
-bool WireReader::next() {
-  while (!failed_ && at_ < message_.size()) {
-    const auto tag = take_varint();
+bool WireReader::next_of_any_tag() {
+  while (at_ != end_) {
+    std::uint64_t tag = 0;
     // Field numbers have 29 bits; there is no field 0.
-    if (!tag || *tag < 8 || *tag > 0xffffffffU) return failed_ = true, false;
-    field_ = static_cast<std::uint32_t>(*tag >> 3);
-    const auto wire_type = static_cast<std::uint32_t>(*tag & 7);
-    if (wire_type == kGroup) {
-      if (!skip_group(field_)) return failed_ = true, false;
-      continue;
-    }
-    if (!take_value(wire_type)) return failed_ = true, false;
-    return true;
+    if (!take_varint(tag) || tag < 8 || tag > 0xffffffffU) return stop();
+    field_ = static_cast<std::uint32_t>(tag >> 3);
+    const auto wire_type = static_cast<std::uint32_t>(tag & 7);
+    if (wire_type != kGroup) return take_value(wire_type) || stop();
+    if (!skip_group(field_)) return stop();
   }
   return false;
-}
-
-std::optional<std::uint64_t> WireReader::take_varint() {
-  if (at_ < message_.size() && static_cast<std::uint8_t>(message_[at_]) < 0x80) {
-    return static_cast<std::uint8_t>(message_[at_++]);
-  }
-  return read_varint(message_, at_);
-}
-
-bool WireReader::take_value(std::uint32_t wire_type) {
-  type_ = static_cast<WireType>(wire_type);
-  bytes_ = {};
-  const std::size_t rest = message_.size() - at_;
-  switch (wire_type) {
-    case 0: {
-      const auto value = take_varint();
-      value_ = value.value_or(0);
-      return value.has_value();
-    }
-    case 1:
-      if (rest < 8) return false;
-      std::memcpy(&value_, message_.data() + at_, 8);
-      at_ += 8;
-      return true;
-    case 2: {
-      const auto size = take_varint();
-      if (!size || *size > message_.size() - at_) return false;
-      bytes_ = message_.substr(at_, static_cast<std::size_t>(*size));
-      at_ += bytes_.size();
-      return true;
-    }
-    case 5:
-      if (rest < 4) return false;
-      value_ = 0;
-      at_ += 4;
-      return true;
-    default:
-      return false;
-  }
 }
 
 bool WireReader::skip_group(std::uint32_t field) {
   std::array<std::uint32_t, kGroupDepth> open{field};
   std::size_t depth = 1;
   while (depth > 0) {
-    const auto tag = take_varint();
-    if (!tag || *tag < 8 || *tag > 0xffffffffU) return false;
-    const auto inner = static_cast<std::uint32_t>(*tag >> 3);
-    const auto wire_type = static_cast<std::uint32_t>(*tag & 7);
+    std::uint64_t tag = 0;
+    if (!take_varint(tag) || tag < 8 || tag > 0xffffffffU) return false;
+    const auto inner = static_cast<std::uint32_t>(tag >> 3);
+    const auto wire_type = static_cast<std::uint32_t>(tag & 7);
     if (wire_type == kGroup) {
       if (depth == kGroupDepth) return false;
       open[depth++] = inner;

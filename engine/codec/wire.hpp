@@ -47,13 +47,24 @@ enum class WireType : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32
 
 class WireReader {
  public:
-  explicit WireReader(std::string_view message) : message_(message) {}
+  explicit WireReader(std::string_view message)
+      : begin_(message.data()), at_(message.data()), end_(message.data() + message.size()) {}
 
   /// Reads the next field; false at the end and at a fault. Groups, which proto3 has not, are skipped.
-  [[nodiscard]] bool next();
+  [[nodiscard]] bool next() {
+    if (at_ == end_) return false;
+    const auto tag = static_cast<std::uint8_t>(*at_);
+    // Most tags are one byte, and there are no groups: what needs no loop is inline.
+    if (tag >= 0x80 || tag < 8 || (tag & 7U) == kGroup) return next_of_any_tag();
+    ++at_;
+    field_ = tag >> 3U;
+    return take_value(tag & 7U) || stop();
+  }
   [[nodiscard]] bool failed() const { return failed_; }
   /// What is wrong is up to the user to say; next() is false from now on.
-  void fail() { failed_ = true; }
+  void fail() { (void)stop(); }
+  /// How many bytes were read: up to the end of the field that next() found.
+  [[nodiscard]] std::size_t position() const { return static_cast<std::size_t>(at_ - begin_); }
 
   // The field that next() found. Its number, and whether it is of the type that the user expects of that
   // number.
@@ -70,12 +81,54 @@ class WireReader {
   [[nodiscard]] std::string_view bytes() const { return bytes_; }
 
  private:
-  [[nodiscard]] std::optional<std::uint64_t> take_varint();
-  [[nodiscard]] bool take_value(std::uint32_t wire_type);
+  static constexpr std::uint32_t kGroup = 3;
+  static constexpr std::uint32_t kGroupEnd = 4;
+
+  [[nodiscard]] bool stop() {
+    at_ = end_;
+    failed_ = true;
+    return false;
+  }
+  [[nodiscard]] std::size_t rest() const { return static_cast<std::size_t>(end_ - at_); }
+  [[nodiscard]] bool take_varint(std::uint64_t& value) {
+    if (at_ != end_ && static_cast<std::uint8_t>(*at_) < 0x80) {
+      value = static_cast<std::uint8_t>(*at_++);
+      return true;
+    }
+    std::size_t size = 0;
+    const auto read = read_varint({at_, rest()}, size);
+    at_ += size;
+    value = read.value_or(0);
+    return read.has_value();
+  }
+  /// Of every type but groups.
+  [[nodiscard]] bool take_value(std::uint32_t wire_type) {
+    type_ = static_cast<WireType>(wire_type);
+    bytes_ = {};
+    if (type_ == WireType::varint) return take_varint(value_);
+    if (type_ == WireType::fixed64) {
+      if (rest() < 8) return false;
+      std::memcpy(&value_, at_, 8);
+      at_ += 8;
+      return true;
+    }
+    if (type_ == WireType::fixed32) {
+      if (rest() < 4) return false;
+      at_ += 4;
+      return true;
+    }
+    std::uint64_t size = 0;
+    if (type_ != WireType::bytes || !take_varint(size) || size > rest()) return false;
+    bytes_ = {at_, static_cast<std::size_t>(size)};
+    at_ += size;
+    return true;
+  }
+  [[nodiscard]] bool next_of_any_tag();
   [[nodiscard]] bool skip_group(std::uint32_t field);
 
-  std::string_view message_;
-  std::size_t at_ = 0;
+  const char* begin_;
+  const char* at_;
+  const char* end_;
   std::uint64_t value_ = 0;
   std::string_view bytes_;
   std::uint32_t field_ = 0;

@@ -126,8 +126,8 @@ std::int64_t Bins::find(const Sums& sums, double before, double rank, bool from_
   const auto group = pass(groups, from_above, before, rank, [&](std::size_t at) { return sums.groups[at]; });
   if (group == groups) return from_above ? range_.low : range_.high;
   const double* counts = counts_.data() + group * kCountGroup;
-  // Blocks and bins are associated differently from their group, so that rounding may let none of them exceed the
-  // rank; then it is the last one that is not zero.
+  // Blocks and bins are associated differently from their group, so that rounding may let none of them exceed
+  // the rank; then it is the last one that is not zero.
   const double before_group = before;
   constexpr std::size_t kBlocks = kCountGroup / kCountBlock;
   const auto block = pass(kBlocks, from_above, before, rank,

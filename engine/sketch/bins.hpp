@@ -1,7 +1,7 @@
 // engine/sketch/bins.hpp: the counts of a DDSketch on one side of zero: an array from a first index on.
 //
-// The array begins and ends at multiples of 64, so that sums over it are associated by index alone, whatever was
-// merged in which order.
+// The array begins and ends at multiples of 64, so that sums over it are associated by index alone, whatever
+// was merged in which order.
 #pragma once
 
 #include <algorithm>
@@ -46,8 +46,8 @@ class Bins {
   [[nodiscard]] static bool near_enough(const IndexRange& range);
   /// Whether the range, too, finds place within kMost.
   [[nodiscard]] bool takes(IndexRange more) const;
-  /// Makes place and returns the count of more.low, behind which those up to more.high follow; only if takes().
-  /// After writing through it: tighten(). Null for no range.
+  /// Makes place and returns the count of more.low, behind which those up to more.high follow; only if
+  /// takes(). After writing through it: tighten(). Null for no range.
   double* open(const IndexRange& more);
   void tighten();
 
@@ -64,12 +64,14 @@ class Bins {
     double groups[kMost / 64 + 1];  // NOLINT: written by sum() as far as it is read
   };
   void sum(Sums& sums) const;
-  /// The first bin, counted from below or from above, where `before` and all counts up to it exceed `rank`; the
-  /// last one if rounding lets none. Only if there is a count.
+  /// The first bin, counted from below or from above, where `before` and all counts up to it exceed `rank`;
+  /// the last one if rounding lets none. Only if there is a count.
   [[nodiscard]] std::int64_t find(const Sums& sums, double before, double rank, bool from_above) const;
 
  private:
-  [[nodiscard]] std::size_t offset(std::int64_t index) const { return static_cast<std::size_t>(index - first_); }
+  [[nodiscard]] std::size_t offset(std::int64_t index) const {
+    return static_cast<std::size_t>(index - first_);
+  }
 
   std::vector<double> counts_;  // a multiple of 64; zero outside range_
   std::int64_t first_ = 0;      // index of counts_[0], a multiple of 64

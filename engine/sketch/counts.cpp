@@ -74,19 +74,22 @@ SETTLE_AVX2 __m256d load4(const char* from, std::size_t index) {
 }
 
 SETTLE_AVX2 bool all_counts_avx2(const char* from, std::size_t count) {
-  const __m256d zero = _mm256_setzero_pd();
-  const __m256d most = _mm256_set1_pd(kMost);
-  __m256d good = _mm256_cmp_pd(zero, zero, _CMP_EQ_OQ);
+  // The sign bit says less than zero, and, once the exponent is counted up by one, infinity and NaN.
+  const __m256i one_up = _mm256_set1_epi64x(0x0010'0000'0000'0000);
+  __m256i negative = _mm256_setzero_si256();
+  __m256i infinite = _mm256_setzero_si256();
   const std::size_t whole = count & ~std::size_t{7};
   for (std::size_t i = 0; i < whole; i += 8) {
-    const __m256d a = load4(from, i);
-    const __m256d b = load4(from, i + 4);
-    // Ordered comparisons are false of NaN.
-    const __m256d in_a = _mm256_and_pd(_mm256_cmp_pd(a, zero, _CMP_GE_OQ), _mm256_cmp_pd(a, most, _CMP_LE_OQ));
-    const __m256d in_b = _mm256_and_pd(_mm256_cmp_pd(b, zero, _CMP_GE_OQ), _mm256_cmp_pd(b, most, _CMP_LE_OQ));
-    good = _mm256_and_pd(good, _mm256_and_pd(in_a, in_b));
+    const __m256i a = _mm256_castpd_si256(load4(from, i));
+    const __m256i b = _mm256_castpd_si256(load4(from, i + 4));
+    negative = _mm256_or_si256(negative, _mm256_or_si256(a, b));
+    infinite =
+        _mm256_or_si256(infinite, _mm256_or_si256(_mm256_add_epi64(a, one_up), _mm256_add_epi64(b, one_up)));
   }
-  return _mm256_movemask_pd(good) == 0xf && plain::all_counts(from + whole * sizeof(double), count - whole);
+  const __m256i bad = _mm256_or_si256(negative, infinite);
+  // Minus zero is a count: a closer look.
+  if (_mm256_movemask_pd(_mm256_castsi256_pd(bad)) != 0) return plain::all_counts(from, count);
+  return plain::all_counts(from + whole * sizeof(double), count - whole);
 }
 
 SETTLE_AVX2 void add_counts_avx2(double* into, const char* from, std::size_t count) {

@@ -1,7 +1,7 @@
 // engine/sketch/counts.hpp: kernels over arrays of counts (doubles): check, add, sum.
 //
-// The sums are associated in one fixed way, so that both twins of a kernel give the same bits. The CPU decides at
-// run time which twin runs; the plain ones are here for the tests.
+// The sums are associated in one fixed way, so that both twins of a kernel give the same bits. The CPU
+// decides at run time which twin runs; the plain ones are here for the tests.
 #pragma once
 
 #include <cstddef>

@@ -9,6 +9,8 @@
 
 #include <xxhash.h>
 
+#include "engine/sketch/counts.hpp"
+
 namespace settle::sketch {
 namespace {
 
@@ -55,6 +57,7 @@ void add_range(Bins& into, const Bins& from, unsigned shift) {
   double* to = into.open(shifted);
   if (to == nullptr) return;
   const auto counts = from.counts();
+  if (shift == 0) return add_counts(to, reinterpret_cast<const char*>(counts.data()), counts.size());
   for (std::int64_t i = range.low; i <= range.high; ++i) {
     to[(i >> shift) - shifted.low] += counts[static_cast<std::size_t>(i - range.low)];
   }
@@ -126,7 +129,8 @@ std::optional<int> DDSketch::common_scale(const Source& source, int theirs) cons
     return both.span() <= kExponentialSpan;
   };
   for (int scale = std::min(scale_.value_or(theirs), theirs); scale >= kScaleMin; --scale) {
-    if (fit_at(scale, positive_.range(), source.positive) && fit_at(scale, negative_.range(), source.negative)) {
+    if (fit_at(scale, positive_.range(), source.positive) &&
+        fit_at(scale, negative_.range(), source.negative)) {
       return scale;
     }
   }
@@ -159,11 +163,13 @@ engine::Result<unsigned> DDSketch::open(const Source& source) {
     return engine::refused("the sketch says no mapping, and the source's settings have none");
   }
   const Mapping& theirs = *source.mapping;
-  if (!usable(theirs)) return engine::refused("no usable mapping: " + theirs.text());
-  const std::optional<int> their_scale = scale_of(theirs);
+  // Cell after cell has the same mapping: its logarithms would cost more than adding its bins.
+  const bool same = mapping_ && *mapping_ == theirs;
+  if (!same && !usable(theirs)) return engine::refused("no usable mapping: " + theirs.text());
+  const std::optional<int> their_scale = same ? scale_ : scale_of(theirs);
   unsigned shift = 0;
   if (their_scale && (!mapping_ || scale_)) {
-    const auto opened = open_scaled(source, *their_scale);
+    auto opened = open_scaled(source, *their_scale);
     if (!opened) return opened;
     shift = *opened;
   } else if (!mapping_ || mapping_->fits(theirs)) {
@@ -174,12 +180,14 @@ engine::Result<unsigned> DDSketch::open(const Source& source) {
       return engine::refused(too_wide("negative", negative_.range(), source.negative));
     }
     // Of two gammas that differ by rounding the smaller one, so that the order of merging does not matter.
-    Mapping mapping = theirs;
-    if (mapping_) {
-      mapping.gamma = std::min(mapping.gamma, mapping_->gamma);
-      mapping.offset = std::min(mapping.offset, mapping_->offset);
+    if (!same) {
+      Mapping mapping = theirs;
+      if (mapping_) {
+        mapping.gamma = std::min(mapping.gamma, mapping_->gamma);
+        mapping.offset = std::min(mapping.offset, mapping_->offset);
+      }
+      use(mapping);
     }
-    if (!mapping_ || mapping.gamma != mapping_->gamma || mapping.offset != mapping_->offset) use(mapping);
   } else {
     return engine::refused("another mapping: " + theirs.text() + " against " + mapping_->text());
   }

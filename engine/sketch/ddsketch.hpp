@@ -1,9 +1,9 @@
 // engine/sketch/ddsketch.hpp: quantiles with a relative error bound.
 //
-// Masson, Rim, Lee: DDSketch, VLDB 2019. Bins are those of Mapping, on each side of zero, and a count of zeros.
-// Merging adds counts: exact as long as they are whole and below 2^53, so in any order. OTLP's exponential
-// histograms are DDSketches of gamma 2^(2^-scale), whose bins can be halved exactly: those are brought to the
-// coarsest scale, all else of another mapping is refused.
+// Masson, Rim, Lee: DDSketch, VLDB 2019. Bins are those of Mapping, on each side of zero, and a count of
+// zeros. Merging adds counts: exact as long as they are whole and below 2^53, so in any order. OTLP's
+// exponential histograms are DDSketches of gamma 2^(2^-scale), whose bins can be halved exactly: those are
+// brought to the coarsest scale, all else of another mapping is refused.
 #pragma once
 
 #include <cstdint>
@@ -30,25 +30,28 @@ class DDSketch {
 
   /// Without parameters: takes those of what is merged first.
   DDSketch() = default;
-  /// For building. More than `bin_limit` bins (0: Bins::kMost) on one side of zero are collapsed into the lowest.
+  /// For building. More than `bin_limit` bins (0: Bins::kMost) on one side of zero are collapsed into the
+  /// lowest.
   explicit DDSketch(const Mapping& mapping, std::int64_t bin_limit = kDefaultBinLimit);
 
-  /// Values nearer to zero than the normal doubles count as zeros. False, and nothing done, for what is not finite
-  /// and for weights that are not positive and finite.
+  /// Values nearer to zero than the normal doubles count as zeros. False, and nothing done, for what is not
+  /// finite and for weights that are not positive and finite.
   bool add(double value, double weight = 1);
   /// Refused, and nothing done, if the mappings do not fit or the bins would become too many.
   engine::Result<void> merge(const DDSketch& other);
   /// Forgets everything but keeps the memory.
   void clear();
 
-  /// Rank q * (count - 1), from the lowest value up, without interpolation; kept within the exact minimum and maximum
-  /// if known. NaN without values; -inf and +inf for q outside [0, 1].
+  /// Rank q * (count - 1), from the lowest value up, without interpolation; kept within the exact minimum and
+  /// maximum if known. NaN without values; -inf and +inf for q outside [0, 1].
   [[nodiscard]] QuantileAnswer quantile(double q) const;
   [[nodiscard]] double count() const;
   /// Exact if known, otherwise from the bins: within alpha if all values have one sign.
   [[nodiscard]] double sum() const;
 
-  [[nodiscard]] bool empty() const { return negative_.range().empty() && positive_.range().empty() && zeros_ == 0; }
+  [[nodiscard]] bool empty() const {
+    return negative_.range().empty() && positive_.range().empty() && zeros_ == 0;
+  }
   [[nodiscard]] const std::optional<Mapping>& mapping() const { return mapping_; }
   /// If gamma is 2^(2^-scale).
   [[nodiscard]] std::optional<int> scale() const { return scale_; }
@@ -59,15 +62,15 @@ class DDSketch {
   [[nodiscard]] const Exact& exact() const { return exact_; }
   [[nodiscard]] Degraded degraded() const { return degraded_; }
 
-  // For codecs: open() with what the blob was found to hold, then the bins by open_bins(), then close(). Everything
-  // that can fail fails in open(), and leaves the sketch as it was.
+  // For codecs: open() with what the blob was found to hold, then the bins by open_bins(), then close().
+  // Everything that can fail fails in open(), and leaves the sketch as it was.
   struct Source {
     std::optional<Mapping> mapping;
     double zeros = 0;
     double zero_threshold = 0;
-    Exact exact;
-    IndexRange positive;  // around the counts that are not zero
-    IndexRange negative;
+    Exact exact{};
+    IndexRange positive{};  // around the counts that are not zero
+    IndexRange negative{};
     Degraded degraded = Degraded::nothing;
     [[nodiscard]] bool empty() const { return zeros == 0 && positive.empty() && negative.empty(); }
   };
@@ -108,8 +111,8 @@ class DDSketch {
   Degraded degraded_ = Degraded::nothing;
 };
 
-/// XXH3-64 of the canonical content: equal exactly if mapping, counts and exact statistics are, whatever encoding and
-/// order of bytes they came in.
+/// XXH3-64 of the canonical content: equal exactly if mapping, counts and exact statistics are, whatever
+/// encoding and order of bytes they came in.
 [[nodiscard]] std::uint64_t canonical_hash(const DDSketch& sketch);
 
 }  // namespace settle::sketch

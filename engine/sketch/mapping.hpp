@@ -26,6 +26,7 @@ struct Mapping {
   [[nodiscard]] std::int64_t index(double value) const;  // of value > 0 within the normal doubles
   /// Kind equal, gamma and offset within 1e-12 relative: producers compute gamma from a rounded alpha.
   [[nodiscard]] bool fits(const Mapping& other) const;
+  bool operator==(const Mapping&) const = default;
   [[nodiscard]] std::string text() const;  // for errors: "logarithmic, gamma 1.0202, offset 0"
 };
 
