@@ -24,14 +24,14 @@ bool is_alpha(double alpha) {
   return alpha > 0 && alpha < 1;
 }
 bool is_share(double sample_p) {
-  return sample_p > 0 && sample_p <= 1;
+  return sample_p >= 1e-9 && sample_p <= 1;
 }
 
 engine::Error malformed() {
   return engine::refused("not a DDSketch of an ASAP envelope: malformed");
 }
 engine::Error wrong_share() {
-  return engine::refused("a sampled DDSketch whose share of events is not within (0, 1]");
+  return engine::refused("a sampled DDSketch whose share of events is not within [1e-9, 1]");
 }
 
 DDSketch::Source source_of(std::optional<Mapping> mapping, double sample_p) {

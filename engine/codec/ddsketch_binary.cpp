@@ -9,6 +9,7 @@
 
 #include "engine/codec/vf64.hpp"
 #include "engine/codec/wire.hpp"
+#include "engine/sketch/counts.hpp"
 
 namespace settle::codec {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 using sketch::Bins;
 using sketch::DDSketch;
 using sketch::IndexRange;
+using sketch::is_count;
 using sketch::Mapping;
 
 constexpr std::int64_t kIndexMost = std::int64_t{1} << 32;
@@ -83,7 +85,6 @@ class Blocks {
   bool block(std::uint8_t lead, Visitor& visitor) {
     switch (lead) {
       case kZeroCount:
-        return number(read_vf64(blob_, at_), lead, visitor);
       case kExactCount:
         return number(read_vf64(blob_, at_), lead, visitor);
       case kExactSum:
@@ -190,7 +191,6 @@ struct Scan {
   Run runs[2];
   bool plain = true;
 
-  static bool is_count(double value) { return value >= 0 && value <= std::numeric_limits<double>::max(); }
   IndexRange& range(bool negative) { return negative ? source.negative : source.positive; }
 
   bool number(std::uint8_t lead, double value) {

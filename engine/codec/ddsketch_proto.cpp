@@ -13,14 +13,11 @@ namespace {
 using sketch::Bins;
 using sketch::DDSketch;
 using sketch::IndexRange;
+using sketch::is_count;
 using sketch::Mapping;
 
 constexpr std::int64_t kKeyMost = std::numeric_limits<std::int32_t>::max();
 constexpr std::uint64_t kDoubleBytes = sizeof(double);
-
-bool is_count(double value) {
-  return value >= 0 && value <= std::numeric_limits<double>::max();
-}
 
 struct Entry {
   std::int64_t key = 0;

@@ -1,14 +1,13 @@
 #include "engine/codec/vf64.hpp"
 
 #include <cstring>
-#include <limits>
+
+#include "engine/sketch/counts.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define SETTLE_AVX2 __attribute__((target("avx2,popcnt")))
 #endif
-
-#include "engine/sketch/counts.hpp"
 
 namespace settle::codec {
 namespace {
@@ -19,9 +18,7 @@ double from_bits(std::uint64_t x) {
   return std::bit_cast<double>(std::rotr(x, 6) + kOne) - 1;
 }
 
-bool is_count(double value) {
-  return value >= 0 && value <= std::numeric_limits<double>::max();
-}
+using sketch::is_count;
 
 std::uint8_t byte_at(std::string_view bytes, std::size_t at) {
   return static_cast<std::uint8_t>(bytes[at]);
@@ -101,10 +98,10 @@ struct Compact {
 };
 constexpr Compact make_compact() {
   Compact table{};
-  for (unsigned ends = 0; ends < 256; ++ends) {
-    unsigned to = 0;
-    for (unsigned from = 0; from < 8; ++from) {
-      if ((ends & (1U << from)) == 0) continue;
+  for (std::size_t ends = 0; ends < 256; ++ends) {
+    std::size_t to = 0;
+    for (std::size_t from = 0; from < 8; ++from) {
+      if ((ends & (std::size_t{1} << from)) == 0) continue;
       table.lanes[ends][2 * to] = static_cast<std::uint8_t>(2 * from);
       table.lanes[ends][2 * to + 1] = static_cast<std::uint8_t>(2 * from + 1);
       ++to;
@@ -130,7 +127,7 @@ SETTLE_AVX2 unsigned take_short(std::uint64_t word, std::uint64_t before, double
   const __m128i order = _mm_load_si128(reinterpret_cast<const __m128i*>(kCompact.lanes[set]));
   const __m128i values = _mm_shuffle_epi8(fourteen, order);
   const __m256i one = _mm256_set1_epi64x(static_cast<long long>(kOne));
-  for (int half = 0; half < 2; ++half) {
+  for (std::size_t half = 0; half < 2; ++half) {
     const __m128i four = half == 0 ? values : _mm_unpackhi_epi64(values, values);
     const __m256i bits = _mm256_add_epi64(_mm256_slli_epi64(_mm256_cvtepu16_epi64(four), 44), one);
     _mm256_storeu_pd(out + 4 * half, _mm256_sub_pd(_mm256_castsi256_pd(bits), _mm256_castsi256_pd(one)));

@@ -2,7 +2,7 @@
 //
 // x = rotl(bits(v + 1) - bits(1), 6), 7 bits at a time from the top, the high bit of a byte says that more
 // follows; a ninth byte carries 8 bits (sketches-go, encoding/encoding.go). Small whole numbers take one or
-// two bytes. Up to eight bytes the value is between 0 and 2^63 whatever they hold; only nine can say NaN,
+// two bytes. Up to eight bytes the value is from 0 to 2^64 whatever they hold; only nine can say NaN,
 // infinity or less than zero.
 #pragma once
 

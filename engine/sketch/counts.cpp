@@ -1,7 +1,6 @@
 #include "engine/sketch/counts.hpp"
 
 #include <cstring>
-#include <limits>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -10,8 +9,6 @@
 
 namespace settle::sketch {
 namespace {
-
-constexpr double kMost = std::numeric_limits<double>::max();
 
 double load(const char* from, std::size_t index) {
   double value = 0;
@@ -36,8 +33,7 @@ namespace plain {
 bool all_counts(const char* from, std::size_t count) {
   bool good = true;
   for (std::size_t i = 0; i < count; ++i) {
-    const double value = load(from, i);
-    good &= value >= 0 && value <= kMost;
+    good &= is_count(load(from, i));
   }
   return good;
 }
@@ -74,19 +70,19 @@ SETTLE_AVX2 __m256d load4(const char* from, std::size_t index) {
 }
 
 SETTLE_AVX2 bool all_counts_avx2(const char* from, std::size_t count) {
-  // The sign bit says less than zero, and, once the exponent is counted up by one, infinity and NaN.
-  const __m256i one_up = _mm256_set1_epi64x(0x0010'0000'0000'0000);
+  // The sign bit says less than zero. Exponents from that of the bound (0x440) on reach it when 0x3c0 is
+  // added; so do those of infinity and NaN.
+  const __m256i up = _mm256_set1_epi64x(0x3c00'0000'0000'0000);
   __m256i negative = _mm256_setzero_si256();
-  __m256i infinite = _mm256_setzero_si256();
+  __m256i beyond = _mm256_setzero_si256();
   const std::size_t whole = count & ~std::size_t{7};
   for (std::size_t i = 0; i < whole; i += 8) {
     const __m256i a = _mm256_castpd_si256(load4(from, i));
     const __m256i b = _mm256_castpd_si256(load4(from, i + 4));
     negative = _mm256_or_si256(negative, _mm256_or_si256(a, b));
-    infinite =
-        _mm256_or_si256(infinite, _mm256_or_si256(_mm256_add_epi64(a, one_up), _mm256_add_epi64(b, one_up)));
+    beyond = _mm256_or_si256(beyond, _mm256_or_si256(_mm256_add_epi64(a, up), _mm256_add_epi64(b, up)));
   }
-  const __m256i bad = _mm256_or_si256(negative, infinite);
+  const __m256i bad = _mm256_or_si256(negative, beyond);
   // Minus zero is a count: a closer look.
   if (_mm256_movemask_pd(_mm256_castsi256_pd(bad)) != 0) return plain::all_counts(from, count);
   return plain::all_counts(from + whole * sizeof(double), count - whole);

@@ -12,7 +12,13 @@ namespace settle::sketch {
 inline constexpr std::size_t kCountGroup = 64;
 inline constexpr std::size_t kCountBlock = 16;
 
-/// Whether each of `count` doubles at `from` (unaligned) is a count: finite and not negative. -0 is one.
+/// Counts are not negative (-0 is one) and less than this, so that no sum of them becomes infinite.
+inline constexpr double kCountBound = 0x1p65;
+[[nodiscard]] constexpr bool is_count(double value) {
+  return value >= 0 && value < kCountBound;
+}
+
+/// Whether each of `count` doubles at `from` (unaligned) is one.
 [[nodiscard]] bool all_counts(const char* from, std::size_t count);
 /// into[i] += the i-th double at `from` (unaligned, elsewhere). Minus zero leaves zero as it is.
 void add_counts(double* into, const char* from, std::size_t count);

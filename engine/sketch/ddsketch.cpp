@@ -41,7 +41,7 @@ std::optional<double> smaller(std::optional<double> a, std::optional<double> b) 
   return std::min(*a, *b);
 }
 std::optional<double> added(std::optional<double> a, std::optional<double> b) {
-  if (!a || !b) return std::nullopt;
+  if (!a || !b || !std::isfinite(*a + *b)) return std::nullopt;
   return *a + *b;
 }
 
@@ -82,7 +82,7 @@ void DDSketch::use(const Mapping& mapping) {
 }
 
 bool DDSketch::add(double value, double weight) {
-  if (!mapping_ || !std::isfinite(value) || !(weight > 0) || !std::isfinite(weight)) return false;
+  if (!mapping_ || !std::isfinite(value) || !(weight > 0) || !is_count(weight)) return false;
   const bool first = empty();
   const double magnitude = std::abs(value);
   if (magnitude < std::numeric_limits<double>::min()) {
@@ -110,7 +110,7 @@ bool DDSketch::add(double value, double weight) {
     }
     *bins.open({.low = index, .high = index}) += weight;
   }
-  Exact one{.count = weight, .sum = value * weight, .min = value, .max = value};
+  Exact one{.count = weight, .sum = added(value * weight, 0), .min = value, .max = value};
   if (first) {
     exact_ = one;
   } else {

@@ -35,7 +35,8 @@ class DDSketch {
   explicit DDSketch(const Mapping& mapping, std::int64_t bin_limit = kDefaultBinLimit);
 
   /// Values nearer to zero than the normal doubles count as zeros. False, and nothing done, for what is not
-  /// finite and for weights that are not positive and finite.
+  /// finite and for weights that are not positive
+  /// or no count (counts.hpp).
   bool add(double value, double weight = 1);
   /// Refused, and nothing done, if the mappings do not fit or the bins would become too many.
   engine::Result<void> merge(const DDSketch& other);

@@ -34,7 +34,8 @@ class Stats {
   };
 
   Stats() = default;
-  /// Refused if it is none that samples can make: count 0, first after last, min above max, not finite.
+  /// Refused if it is none that samples can make: count 0, first after last, min above max, not finite (the
+  /// sum and the increase may have become infinite).
   [[nodiscard]] static engine::Result<Stats> of(const Content& content);
 
   /// After all samples so far: false, and nothing done, if it is not, or if the value is not finite.

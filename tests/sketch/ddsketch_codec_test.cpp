@@ -19,14 +19,13 @@
 #include "engine/codec/varint_counts.hpp"
 #include "engine/codec/vf64.hpp"
 #include "engine/codec/wire.hpp"
-#include "tests/sketch/golden.hpp"
+#include "tests/sketch/golden_files.hpp"
 
 namespace settle::codec {
 namespace {
 
 using sketch::DDSketch;
 using sketch::Mapping;
-using test::golden;
 
 const double kGamma = Mapping::of_accuracy(0.01).gamma;
 
@@ -386,7 +385,8 @@ TEST(DDSketchDecoders, SurviveEveryCutAndEveryFlip) {
     for (const auto& file : std::filesystem::directory_iterator{root + folder}) {
       const std::string extension = file.path().extension().string();
       if (extension == ".json") continue;
-      const std::string blob = golden(std::string{folder} + "/" + file.path().filename().string());
+      const std::string blob =
+          test::golden_bytes(std::string{folder} + "/" + file.path().filename().string());
       if (blob.size() > 2'000) continue;
       ++blobs;
       const auto decode = all.at(std::string{folder}.starts_with("otlp") ? "otlp" : extension);

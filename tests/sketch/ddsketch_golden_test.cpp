@@ -12,7 +12,7 @@
 #include "engine/codec/ddsketch_proto.hpp"
 #include "engine/codec/otlp_exphistogram.hpp"
 #include "engine/codec/wire.hpp"
-#include "tests/sketch/golden.hpp"
+#include "tests/sketch/golden_files.hpp"
 
 namespace settle::codec {
 namespace {
@@ -22,12 +22,13 @@ using boost::json::value;
 using sketch::Bins;
 using sketch::DDSketch;
 using sketch::Mapping;
-using test::golden;
-using test::golden_json;
+using test::number;
 using BinMap = std::map<std::int64_t, double>;
 
-double number(const value& v) {
-  return v.to_number<double>();
+std::string golden(const std::string& name) {
+  std::string bytes = test::golden_bytes(name);
+  EXPECT_NE(bytes.empty(), name.find("01_empty.nomapping") == std::string::npos) << name;
+  return bytes;
 }
 
 /// Keys less `less`.
@@ -80,7 +81,7 @@ struct GoCase {
   [[nodiscard]] std::string name() const { return std::string{json.at("name").as_string()}; }
   [[nodiscard]] std::string blob(const char* kind) const {
     const object& file = json.at("files").at(kind).as_object();
-    const std::string bytes = golden("ddsketch-go/" + std::string{file.at("file").as_string()});
+    std::string bytes = golden("ddsketch-go/" + std::string{file.at("file").as_string()});
     EXPECT_EQ(bytes.size(), static_cast<std::size_t>(file.at("bytes").as_int64()));
     return bytes;
   }
@@ -98,7 +99,7 @@ struct GoCase {
 
 template <class Check>
 void for_go_cases(Check check) {
-  const value json = golden_json("ddsketch-go/expected.json");
+  const value json = test::golden_expected("ddsketch-go");
   std::size_t seen = 0;
   for (const value& one : json.at("cases").as_array()) check(GoCase{one.as_object()}), ++seen;
   EXPECT_EQ(seen, 11U);
@@ -204,7 +205,7 @@ TEST(DDSketchJs, IsReadWithTheCeilRule) {
                           .bin_rule = BinRule::ceil,
                           .mapping = std::nullopt,
                           .kind = Kind::ddsketch};
-  const value json = golden_json("ddsketch-js/expected.json");
+  const value json = test::golden_expected("ddsketch-js");
   for (const value& v : json.at("cases").as_array()) {
     const object& one = v.as_object();
     const std::string name{one.at("file").as_string()};
@@ -243,7 +244,7 @@ TEST(DDSketchJs, ReadWithTheWrongRuleIsABinOff) {
 }
 
 TEST(OtlpExponentialHistogram, IsReadBucketByBucket) {
-  const value json = golden_json("otlp-exphistogram/expected.json");
+  const value json = test::golden_expected("otlp-exphistogram");
   DDSketch all;
   double count = 0;
   for (const value& v : json.at("cases").as_array()) {

@@ -360,8 +360,9 @@ TEST(Counts, KernelsAreTheirPlainTwins) {
     RC_ASSERT(sum_groups(from.data(), groups, sums.data()) ==
               plain::sum_groups(from.data(), groups, plain_sums.data()));
     RC_ASSERT(sums == plain_sums);
-    for (const double bad : {-1.0, std::nan(""), -std::nan(""), std::numeric_limits<double>::infinity(),
-                             -std::numeric_limits<double>::denorm_min()}) {
+    for (const double bad :
+         {-1.0, std::nan(""), -std::nan(""), kCountBound, 1e300, std::numeric_limits<double>::infinity(),
+          -std::numeric_limits<double>::denorm_min()}) {
       std::vector<double> spoiled = from;
       spoiled[random() % spoiled.size()] = bad;
       RC_ASSERT(!all_counts(reinterpret_cast<const char*>(spoiled.data()), spoiled.size()));
