@@ -102,6 +102,7 @@ class Cold : public benchmark::Fixture {
   static const std::string& blobs() {
     static const std::string all = [] {
       std::vector<std::string> kinds;
+      kinds.reserve(16);
       for (int kind = 0; kind < 16; ++kind)
         kinds.push_back(blob_of(12, std::int64_t{kind} * 10'000, 10'000, HllType::hll8));
       std::string bytes;

@@ -225,7 +225,9 @@ engine::Result<void> Hll::merge(const Hll& other) {
     if (sources_ != 0) sources_ = 2, hip_.reset();
     return {};
   }
+  // Of several that held anything no estimate is left; an empty one takes none away.
   const auto sources = static_cast<std::uint8_t>(std::min(2, sources_ + other.sources_));
+  const auto hip = sources > 1 ? std::nullopt : sources_ == 1 ? hip_ : other.hip_;
   if (other.dense_) {
     raise(other.kind_, other.precision_, other.registers_, other.hip_);
   } else if (!other.coupons_.empty()) {
@@ -236,7 +238,7 @@ engine::Result<void> Hll::merge(const Hll& other) {
     take_hashes(other.kind_, other.precision_, other.hashes_);
   }
   sources_ = sources;
-  if (sources_ > 1) hip_.reset();
+  hip_ = hip;
   return {};
 }
 
