@@ -39,8 +39,8 @@ enum class BinRule : std::uint8_t { floor, ceil };
 struct Settings {
   Format format = Format::ddsketch_proto;
   BinRule bin_rule = BinRule::floor;
-  std::optional<sketch::Mapping> mapping;  // of binary blobs that leave theirs out
-  std::optional<Kind> kind;                // asap_delta, asapquery: what the message is
+  std::optional<sketch::Mapping> mapping{};  // of binary blobs that leave theirs out
+  std::optional<Kind> kind{};                // asap_delta, asapquery: what the message is
   enum class Element : std::uint8_t { u64, i64, f64 };
   Element element = Element::u64;  // datasketches_count_min: of its cells
   std::uint64_t seed = 9001;       // datasketches_count_min: of its hashing; this is the library's default
