@@ -84,12 +84,13 @@ void add_all(KeyTable& into, const Parts& parts) {
   const char* at = parts.keys.data();
   for (std::size_t i = 0; i < parts.items; i += kAhead) {
     const std::size_t n = std::min(kAhead, parts.items - i);
+    into.relieve();
     for (std::size_t k = 0; k < n; ++k) {
       const std::uint32_t size = kKind == KeyKind::text ? load<std::uint32_t>(at) : 8;
       if constexpr (kKind == KeyKind::text) at += 4;
       starts[k] = at;
       sizes[k] = size;
-      KeyTable::print({{at, size}, kKind}, prints[k]);
+      into.print({{at, size}, kKind}, prints[k]);
       into.prefetch(prints[k]);
       at += size;
     }

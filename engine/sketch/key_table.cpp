@@ -44,7 +44,7 @@ std::string Key::text() const {
   return std::string{bytes};
 }
 
-void KeyTable::print_long(Key key, Print& out) {
+void KeyTable::print_long(Key key, Print& out) const {
   const XXH128_hash_t hash = XXH3_128bits(key.bytes.data(), key.bytes.size());
   out = {hash.low64, hash.high64, size_and_kind(key), place(hash.low64, hash.high64, size_and_kind(key))};
 }
@@ -88,18 +88,28 @@ double& KeyTable::insert(std::size_t slot, Key key, const Print& print) {
   slots_[slot] = {print.low, print.high, 0, static_cast<std::uint32_t>(arena_.size()), print.size_and_kind};
   arena_.append(key.bytes);
   ++size_;
+  farthest_ = std::max(farthest_, (slot - print.place) & (slots_.size() - 1));
   return slots_[slot].weight;
 }
 
 void KeyTable::rehash(std::size_t slots) {
   const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(std::max<std::size_t>(slots, 16)));
   const std::size_t mask = slots_.size() - 1;
+  farthest_ = 0;
   for (const Slot& slot : old) {
     if (slot.size_and_kind == kEmpty) continue;
-    std::size_t at = place(slot.low, slot.high, slot.size_and_kind) & mask;
+    const std::size_t start = place(slot.low, slot.high, slot.size_and_kind) & mask;
+    std::size_t at = start;
     while (slots_[at].size_and_kind != kEmpty) at = (at + 1) & mask;
     slots_[at] = slot;
+    farthest_ = std::max(farthest_, (at - start) & mask);
   }
+}
+
+void KeyTable::salt_anew() {
+  far_ *= 2;  // so that this happens a few times at most
+  salt_ = XXH3_64bits_withSeed(arena_.data(), arena_.size(), salt_ + 1);
+  rehash(slots_.size());
 }
 
 std::uint64_t KeyTable::canonical_hash(bool with_weights) const {

@@ -5,6 +5,7 @@
 // lie. Nothing is erased.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -38,10 +39,12 @@ class KeyTable {
     std::uint64_t place = 0;
   };
   /// Into where it is needed: copies of it cost more than making it.
-  static void print(Key key, Print& out);
+  void print(Key key, Print& out) const;
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t key_bytes() const { return arena_.size(); }
+  /// Slots that the longest search passes.
+  [[nodiscard]] std::size_t farthest() const { return farthest_; }
 
   /// Whether so many more fit, were none of them here yet.
   [[nodiscard]] engine::Result<void> room_for(std::size_t items, std::size_t key_bytes) const;
@@ -50,11 +53,18 @@ class KeyTable {
 
   /// The key's weight, which starts at zero. The reference holds until the next insertion.
   double& at(Key key) {
+    relieve();
     Print wanted;
     print(key, wanted);
     return at(key, wanted);
   }
   double& at(Key key, const Print& print);
+  /// To be called before prints are made, now and then: keys that were chosen to collide would make every
+  /// search long. Places then get a salt that depends on all keys so far, which whoever chose them could not
+  /// know.
+  void relieve() {
+    if (farthest_ > far_) salt_anew();
+  }
   [[nodiscard]] const double* find(Key key) const;
   /// Brings the slot into the cache.
   void prefetch(const Print& print) const {
@@ -83,18 +93,19 @@ class KeyTable {
   static_assert(sizeof(Slot) == 32, "two slots in a line of the cache");
   static_assert(kKeyBytesMax < (std::size_t{1} << 29), "a size and a kind fit 32 bits");
 
-  [[nodiscard]] static std::uint64_t place(std::uint64_t low, std::uint64_t high,
-                                           std::uint32_t size_and_kind) {
+  [[nodiscard]] std::uint64_t place(std::uint64_t low, std::uint64_t high,
+                                    std::uint32_t size_and_kind) const {
     // The product of both halves, folded, mixes every bit of the key into the low ones.
     __extension__ using Wide = unsigned __int128;
-    const Wide product = Wide{low ^ 0x9e3779b97f4a7c15ULL ^ size_and_kind} * (high ^ 0xc2b2ae3d27d4eb4fULL);
+    const Wide product = Wide{low ^ 0x9e3779b97f4a7c15ULL ^ size_and_kind ^ salt_} *
+                         (high ^ 0xc2b2ae3d27d4eb4fULL ^ std::rotl(salt_, 32));
     const auto folded = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
     return folded ^ folded >> 32;
   }
   [[nodiscard]] static std::uint32_t size_and_kind(Key key) {
     return static_cast<std::uint32_t>(key.bytes.size()) << 3 | static_cast<std::uint32_t>(key.kind);
   }
-  static void print_long(Key key, Print& out);
+  void print_long(Key key, Print& out) const;
   [[nodiscard]] Key key_of(const Slot& slot) const {
     return {{arena_.data() + slot.offset, slot.size_and_kind >> 3},
             static_cast<KeyKind>(slot.size_and_kind & 7U)};
@@ -107,13 +118,17 @@ class KeyTable {
   }
   double& insert(std::size_t slot, Key key, const Print& print);
   void rehash(std::size_t slots);
+  void salt_anew();
 
   std::vector<Slot> slots_;  // a power of two
   std::string arena_;
   std::size_t size_ = 0;
+  std::uint64_t salt_ = 0;
+  std::size_t farthest_ = 0;  // that a key lies from its place
+  std::size_t far_ = 256;     // more is no chance: a table half full has a tenth of that
 };
 
-inline void KeyTable::print(Key key, Print& out) {
+inline void KeyTable::print(Key key, Print& out) const {
   const char* bytes = key.bytes.data();
   const std::size_t size = key.bytes.size();
   if (size > 16) return print_long(key, out);

@@ -44,6 +44,7 @@ class TopItems {
   [[nodiscard]] std::vector<TopItem> top(std::size_t k, F bounds) const;
 
   void merge(const TopItems& other) {
+    keys_.reserve(other.keys_.size(), other.keys_.key_bytes());
     other.keys_.for_each([this](Key key, double) { keys_.at(key); });
     absent_ += other.absent_at_most();
   }

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <string>
 #include <vector>
@@ -239,6 +240,21 @@ RC_GTEST_PROP(KeyTable, HoldsWhatAMapHolds, ()) {
   RC_ASSERT(table.find({"none"}) == nullptr);
   // A number is another key than a text of the same bytes.
   RC_ASSERT(table.find({"abcdabcd", KeyKind::i64}) == nullptr);
+}
+
+TEST(KeyTable, IsNotSlowedByKeysThatWereChosenToCollide) {
+  // With this second half the product that places a key is zero, whatever its first half.
+  std::string blob(16, '\0');
+  constexpr std::uint64_t kHigh = 0xc2b2ae3d27d4eb4fULL;
+  std::memcpy(blob.data() + 8, &kHigh, sizeof kHigh);
+  KeyTable table;
+  table.reserve(200'000, 200'000 * 16);
+  for (std::uint64_t i = 0; i < 200'000; ++i) {
+    std::memcpy(blob.data(), &i, sizeof i);
+    table.at({blob}) += 1;
+  }
+  EXPECT_EQ(table.size(), 200'000U);
+  EXPECT_LT(table.farthest(), 512U);
 }
 
 }  // namespace
