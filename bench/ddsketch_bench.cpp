@@ -72,7 +72,7 @@ void merge_into_full(benchmark::State& state, const std::string& blob, double bi
     benchmark::ClobberMemory();
   }
   per_bin(state, bins);
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * blob.size()));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(blob.size()));
 }
 
 double span(const DDSketch& sketch) {
@@ -89,7 +89,8 @@ BENCHMARK(merge_packed)->Arg(112)->Arg(560);
 /// What a blob costs besides its bins.
 void merge_single(benchmark::State& state) {
   const DDSketch sketch = lognormal(1, 1, 1);
-  merge_into_full(state, *settle::codec::encode_ddsketch_proto(sketch), 1, settle::codec::merge_ddsketch_proto);
+  merge_into_full(state, *settle::codec::encode_ddsketch_proto(sketch), 1,
+                  settle::codec::merge_ddsketch_proto);
 }
 BENCHMARK(merge_single);
 
@@ -200,6 +201,31 @@ void hour_of_series(benchmark::State& state) {
 }
 BENCHMARK(hour_of_series)->ArgsProduct({{0, 1}, {60, 600}})->Unit(benchmark::kMillisecond);
 
+/// One more step of a sliding window of 60 cells for 1,000 series: what came before was merged from the end
+/// of the last block and from the beginning of this one, a new cell is added to the latter, and both are
+/// merged to be asked.
+void next_step(benchmark::State& state) {
+  constexpr std::size_t kSeries = 1000;
+  std::vector<DDSketch> suffixes;
+  std::vector<DDSketch> prefixes;
+  std::vector<std::string> cells;
+  for (std::size_t i = 0; i < kSeries; ++i) {
+    suffixes.push_back(lognormal(6000, 0.5, 3 * (i % 50)));
+    prefixes.push_back(lognormal(6000, 0.5, 3 * (i % 50) + 1));
+    cells.push_back(*settle::codec::encode_ddsketch_proto(lognormal(600, 0.5, 3 * (i % 50) + 2)));
+  }
+  DDSketch answer;
+  for (auto _ : state) {
+    for (std::size_t i = 0; i < kSeries; ++i) {
+      (void)settle::codec::merge_ddsketch_proto(prefixes[i], cells[i], settle::codec::Settings{});
+      answer = suffixes[i];  // into memory that it has
+      (void)answer.merge(prefixes[i]);
+      benchmark::DoNotOptimize(answer.quantile(0.99));
+    }
+  }
+}
+BENCHMARK(next_step)->Unit(benchmark::kMillisecond);
+
 void copy(benchmark::State& state) {
   const auto size = static_cast<std::size_t>(state.range(0));
   const std::vector<char> from(size, 'x');
@@ -208,7 +234,7 @@ void copy(benchmark::State& state) {
     std::memcpy(into.data(), from.data(), size);
     benchmark::ClobberMemory();
   }
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * size));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(size));
 }
 BENCHMARK(copy)->Arg(1 << 12)->Arg(1 << 28);
 

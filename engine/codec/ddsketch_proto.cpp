@@ -255,6 +255,7 @@ engine::Result<void> merge_ddsketch_proto(DDSketch& into, std::string_view blob,
 
 namespace {
 
+/// Contiguous, unless that were more than twice as large: it is merged ten times as fast as a map.
 std::string encode_store(const Bins& bins) {
   const auto counts = bins.counts();
   std::size_t map_bytes = 0;
@@ -264,7 +265,7 @@ std::string encode_store(const Bins& bins) {
     ++index;
   }
   WireWriter out;
-  if (map_bytes >= counts.size_bytes()) {
+  if (2 * map_bytes >= counts.size_bytes()) {
     out.doubles(2, counts.data(), counts.size());
     out.zigzag(3, bins.range().low);
     return std::move(out).take();

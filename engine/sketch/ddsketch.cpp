@@ -258,14 +258,19 @@ engine::Result<void> DDSketch::merge(const DDSketch& other) {
 }
 
 void DDSketch::clear() {
-  // The bins keep their memory; all else is as new.
-  Bins positive = std::move(positive_);
-  Bins negative = std::move(negative_);
-  *this = DDSketch{};
-  positive_ = std::move(positive);
-  negative_ = std::move(negative);
+  mapping_.reset();
+  log2_gamma_ = 0;
+  alpha_ = 0;
+  scale_.reset();
   positive_.clear();
   negative_.clear();
+  zeros_ = 0;
+  zero_threshold_ = 0;
+  exact_ = {};
+  bin_limit_ = 0;
+  positive_collapsed_.reset();
+  negative_collapsed_.reset();
+  degraded_ = Degraded::nothing;
 }
 
 double DDSketch::value_of(std::int64_t index) const {

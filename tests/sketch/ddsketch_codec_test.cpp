@@ -1,7 +1,6 @@
-// What producers may write and what nobody should: against messages composed by protozero.
+// What producers may write: against messages composed by protozero.
 
 #include <cmath>
-#include <filesystem>
 #include <limits>
 #include <map>
 #include <string>
@@ -11,15 +10,12 @@
 #include <protozero/pbf_writer.hpp>
 #include <rapidcheck.h>
 
-#include "engine/codec/asap_ddsketch.hpp"
 #include "engine/codec/ddsketch_binary.hpp"
 #include "engine/codec/ddsketch_proto.hpp"
 #include "engine/codec/otlp_exphistogram.hpp"
-#include "engine/codec/stats.hpp"
 #include "engine/codec/varint_counts.hpp"
 #include "engine/codec/vf64.hpp"
 #include "engine/codec/wire.hpp"
-#include "tests/sketch/golden_files.hpp"
 
 namespace settle::codec {
 namespace {
@@ -345,151 +341,6 @@ TEST(OtlpExponentialHistogram, FoldsWhatLiesBelowTheZeroThreshold) {
   EXPECT_EQ(sketch.zeros(), 11);
   EXPECT_EQ(sketch.positive().range(), (sketch::IndexRange{.low = 2, .high = 2}));
   EXPECT_EQ(sketch.positive().at(2), 20);
-}
-
-std::map<std::string, engine::Result<void> (*)(DDSketch&, std::string_view, const Settings&)> decoders() {
-  return {{".pb", merge_ddsketch_proto},
-          {".bin", merge_ddsketch_binary},
-          {"otlp", merge_otlp_exphistogram},
-          {"asap", [](DDSketch& into, std::string_view blob,
-                      const Settings& settings) { return merge_asap_ddsketch(into, blob, settings); }},
-          {"delta", [](DDSketch& into, std::string_view blob, const Settings& settings) {
-             return merge_asap_ddsketch_delta(into, blob, settings);
-           }}};
-}
-
-/// Good or refused; refused leaves the sketch as it was, and what is good can be asked.
-template <class Decode>
-void survive(Decode decode, const std::string& blob) {
-  Settings settings;
-  settings.mapping = Mapping::of_accuracy(0.01);
-  DDSketch sketch;
-  if (!decode(sketch, blob, settings)) {
-    ASSERT_TRUE(sketch.empty());
-    ASSERT_FALSE(sketch.mapping());
-    return;
-  }
-  ASSERT_GE(sketch.count(), 0);
-  const double answer = sketch.quantile(0.5).value;
-  const bool empty =
-      sketch.positive().range().empty() && sketch.negative().range().empty() && sketch.zeros() == 0;
-  ASSERT_EQ(std::isnan(answer), empty);
-  (void)canonical_hash(sketch);
-}
-
-TEST(DDSketchDecoders, SurviveEveryCutAndEveryFlip) {
-  const std::string root = SETTLE_TEST_DATA "/golden/";
-  const auto all = decoders();
-  std::size_t blobs = 0;
-  for (const char* folder : {"ddsketch-go", "ddsketch-js", "otlp-exphistogram"}) {
-    for (const auto& file : std::filesystem::directory_iterator{root + folder}) {
-      const std::string extension = file.path().extension().string();
-      if (extension == ".json") continue;
-      const std::string blob =
-          test::golden_bytes(std::string{folder} + "/" + file.path().filename().string());
-      if (blob.size() > 2'000) continue;
-      ++blobs;
-      const auto decode = all.at(std::string{folder}.starts_with("otlp") ? "otlp" : extension);
-      for (std::size_t size = 0; size <= blob.size(); ++size) survive(decode, blob.substr(0, size));
-      for (std::size_t at = 0; at < blob.size(); ++at) {
-        for (const int flip : {0x01, 0x08, 0x40, 0x80, 0xff}) {
-          std::string flipped = blob;
-          flipped[at] = static_cast<char>(flipped[at] ^ flip);
-          survive(decode, flipped);
-        }
-      }
-    }
-  }
-  EXPECT_GT(blobs, 30U);
-}
-
-TEST(DDSketchDecoders, SurviveNoise) {
-  for (const auto& [name, decode] : decoders()) {
-    EXPECT_TRUE(rc::check(name, [decode = decode](const std::string& noise) { survive(decode, noise); }));
-  }
-  // Lengths that nothing follows.
-  const std::string huge = "\xff\xff\xff\xff\xff\xff\xff\xff\x7f";
-  for (const char lead : {'\x05', '\x07', '\x09', '\x0b', '\x0d', '\x0f'}) {
-    survive(merge_ddsketch_binary, lead + huge + std::string(64, '\x02'));
-    survive(merge_ddsketch_binary, lead + huge + huge + huge + std::string(64, '\x02'));
-    survive(merge_ddsketch_binary, lead + std::string{"\x10"} + huge + huge + std::string(64, '\x02'));
-  }
-}
-
-sketch::Stats stats_of(const std::vector<std::pair<std::int64_t, double>>& samples) {
-  sketch::Stats stats;
-  for (const auto& [at, value] : samples) EXPECT_TRUE(stats.add(engine::from_epoch_ms(at), value));
-  return stats;
-}
-
-TEST(Stats, AreWhatTheSamplesAre) {
-  const auto stats = stats_of({{1000, 5}, {2000, 7}, {3000, 2}, {4000, 2.5}});
-  ASSERT_TRUE(stats.content());
-  EXPECT_EQ(stats.content()->count, 4U);
-  EXPECT_EQ(stats.content()->sum, 16.5);
-  EXPECT_EQ(stats.content()->min, 2);
-  EXPECT_EQ(stats.content()->max, 7);
-  EXPECT_EQ(stats.content()->first.value, 5);
-  EXPECT_EQ(stats.content()->last.value, 2.5);
-  EXPECT_EQ(stats.content()->increase, 2 + 2 + 0.5);
-  sketch::Stats refuses = stats;
-  EXPECT_FALSE(refuses.add(engine::from_epoch_ms(4000), 1));
-  EXPECT_FALSE(refuses.add(engine::from_epoch_ms(5000), std::nan("")));
-  EXPECT_EQ(refuses, stats);
-}
-
-TEST(Stats, MergeAndTravel) {
-  EXPECT_TRUE(rc::check(
-      [](const std::vector<std::uint16_t>& values, std::uint8_t first_cut, std::uint8_t second_cut) {
-        std::vector<sketch::Stats> parts(3);
-        sketch::Stats whole;
-        const std::size_t a = values.empty() ? 0 : std::min(first_cut, second_cut) % values.size();
-        const std::size_t b = values.empty() ? 0 : std::max(a, second_cut % values.size());
-        for (std::size_t i = 0; i < values.size(); ++i) {
-          const auto at = engine::from_epoch_ms(static_cast<std::int64_t>(i) * 1000 - 5000);
-          RC_ASSERT(whole.add(at, values[i]));
-          RC_ASSERT(parts[i < a ? 0 : (i < b ? 1 : 2)].add(at, values[i]));
-        }
-        sketch::Stats forward = parts[0];
-        RC_ASSERT(bool{forward.merge_in_time(parts[1])});
-        RC_ASSERT(bool{forward.merge_in_time(parts[2])});
-        RC_ASSERT(forward == whole);
-        // The later ones first.
-        sketch::Stats backward = parts[2];
-        RC_ASSERT(bool{backward.merge_in_time(parts[1])});
-        RC_ASSERT(bool{backward.merge_in_time(parts[0])});
-        RC_ASSERT(backward == whole);
-        if (!parts[0].empty() && !parts[2].empty()) {
-          sketch::Stats twice = whole;
-          RC_ASSERT(!twice.merge_in_time(parts[0]));
-          RC_ASSERT(twice == whole);
-        }
-        sketch::Stats read;
-        RC_ASSERT(bool{merge_stats(read, encode_stats(whole), {})});
-        RC_ASSERT(read == whole);
-        RC_ASSERT(canonical_hash(read) == canonical_hash(whole));
-        const std::string bytes = encode_stats(whole);
-        for (std::size_t size = 1; size < bytes.size(); ++size)
-          RC_ASSERT(!parse_stats(bytes.substr(0, size)));
-        RC_ASSERT(bytes.empty() || !parse_stats(bytes + '\0'));
-        for (std::size_t at = 0; at < bytes.size(); ++at) {
-          std::string flipped = bytes;
-          flipped[at] = static_cast<char>(flipped[at] ^ 0x80);
-          (void)parse_stats(flipped);
-        }
-      }));
-}
-
-TEST(Stats, AcrossSeriesAdd) {
-  sketch::Stats sum = stats_of({{1000, 5}, {2000, 9}});
-  sum.merge_across(stats_of({{1000, 1}, {2000, 0.5}}));
-  sum.merge_across({});
-  EXPECT_EQ(sum.content()->count, 4U);
-  EXPECT_EQ(sum.content()->sum, 15.5);
-  EXPECT_EQ(sum.content()->first.value, 6);
-  EXPECT_EQ(sum.content()->last.value, 9.5);
-  EXPECT_EQ(sum.content()->increase, 4.5);
-  EXPECT_EQ(sum.content()->min, 0.5);
 }
 
 }  // namespace
