@@ -11,12 +11,6 @@ namespace {
 constexpr std::uint64_t kContinued = 0x8080808080808080ULL;
 constexpr std::uint64_t kNegative = 0x0101010101010101ULL;
 
-std::uint64_t load(std::string_view bytes, std::size_t at) {
-  std::uint64_t word = 0;
-  std::memcpy(&word, bytes.data() + at, sizeof word);
-  return word;
-}
-
 double wide(std::uint64_t high, std::uint64_t low) {
   return static_cast<double>(from_zigzag(high)) * 0x1p64 +
          static_cast<double>(static_cast<std::uint64_t>(from_zigzag(low)));
@@ -53,7 +47,7 @@ bool are_zigzag_cells(std::string_view packed, std::size_t n, sketch::CellSign s
   std::uint64_t odd = 0;  // zigzag: odd is negative
   for (std::size_t at = 0; at < packed.size();) {
     if (packed.size() - at >= 8) {
-      const std::uint64_t word = load(packed, at);
+      const auto word = sketch::load<std::uint64_t>(packed.data() + at);
       if ((word & kContinued) == 0) {
         odd |= word & kNegative;
         found += 8;
@@ -72,7 +66,7 @@ bool are_zigzag_cells(std::string_view packed, std::size_t n, sketch::CellSign s
 void add_zigzag_cells(double* into, std::string_view packed, double factor) {
   for (std::size_t at = 0; at < packed.size();) {
     if (packed.size() - at >= 8) {
-      const std::uint64_t word = load(packed, at);
+      const auto word = sketch::load<std::uint64_t>(packed.data() + at);
       if ((word & kContinued) == 0) {
         // Eight small cells; most matrices are mostly empty.
         for (unsigned i = 0; word != 0 && i < 8; ++i) {

@@ -1,10 +1,10 @@
 #include "engine/codec/datasketches_count_min.hpp"
 
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <string>
 
+#include "engine/sketch/load.hpp"
 #include "engine/sketch/matrix_kernels.hpp"
 
 namespace settle::codec {
@@ -12,13 +12,6 @@ namespace settle::codec {
 namespace {
 
 constexpr std::size_t kHead = 16;
-
-template <class T>
-T load(const char* from) {
-  T value{};
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
 
 engine::Error wrong(std::string_view what) {
   return engine::refused("not a Count-Min sketch of DataSketches: " + std::string{what});
@@ -48,11 +41,11 @@ engine::Result<void> merge_datasketches_count_min(sketch::CountMin& into, std::s
   if (byte(0) != 2 || byte(1) != 1 || byte(2) != 18)
     return wrong("preamble, version and family are not 2, 1 and 18");
   const sketch::MatrixShape shape{.rows = byte(12),
-                                  .cols = load<std::uint32_t>(blob.data() + 8),
+                                  .cols = sketch::load<std::uint32_t>(blob.data() + 8),
                                   .rule = sketch::MatrixShape::Rule::datasketches,
                                   .seed = settings.seed};
   if (auto fine = shape.check(); !fine) return fine;
-  if (const auto said = load<std::uint16_t>(blob.data() + 13);
+  if (const auto said = sketch::load<std::uint16_t>(blob.data() + 13);
       said != sketch::datasketches_seed_hash(settings.seed)) {
     return wrong("its seed hashes to " + std::to_string(said) + ", that of the source (" +
                  std::to_string(settings.seed) + ") to " +

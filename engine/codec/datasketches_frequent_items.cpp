@@ -5,8 +5,9 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <vector>
+
+#include "engine/sketch/load.hpp"
 
 namespace settle::codec {
 
@@ -18,13 +19,6 @@ using sketch::KeyKind;
 using sketch::KeyTable;
 
 constexpr std::size_t kHead = 32;
-
-template <class T>
-T load(const char* from) {
-  T value{};
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
 
 engine::Error wrong(std::string_view what) {
   return engine::refused("not a frequent items sketch of DataSketches: " + std::string{what});
@@ -49,10 +43,10 @@ engine::Result<Parts> read_head(std::string_view blob) {
   if (byte(0) != 4) return wrong("its preamble is not 4 longs");
   if (blob.size() < kHead) return wrong("shorter than its preamble");
   Parts parts;
-  parts.items = load<std::uint32_t>(blob.data() + 8);
+  parts.items = sketch::load<std::uint32_t>(blob.data() + 8);
   if (parts.items > (blob.size() - kHead) / 8) return wrong("shorter than the weights of its items");
-  parts.total = static_cast<double>(load<std::uint64_t>(blob.data() + 16));
-  parts.offset = static_cast<double>(load<std::uint64_t>(blob.data() + 24));
+  parts.total = static_cast<double>(sketch::load<std::uint64_t>(blob.data() + 16));
+  parts.offset = static_cast<double>(sketch::load<std::uint64_t>(blob.data() + 24));
   parts.weights = blob.data() + kHead;
   parts.keys = blob.substr(kHead + 8 * parts.items);
   return parts;
@@ -63,7 +57,7 @@ bool texts_fit(const Parts& parts, std::size_t& bytes) {
   std::size_t at = 0;
   for (std::size_t i = 0; i < parts.items; ++i) {
     if (parts.keys.size() - at < 4) return false;
-    const std::size_t size = load<std::uint32_t>(parts.keys.data() + at);
+    const std::size_t size = sketch::load<std::uint32_t>(parts.keys.data() + at);
     at += 4;
     if (size > parts.keys.size() - at) return false;
     at += size;
@@ -86,7 +80,7 @@ void add_all(KeyTable& into, const Parts& parts) {
     const std::size_t n = std::min(kAhead, parts.items - i);
     into.relieve();
     for (std::size_t k = 0; k < n; ++k) {
-      const std::uint32_t size = kKind == KeyKind::text ? load<std::uint32_t>(at) : 8;
+      const std::uint32_t size = kKind == KeyKind::text ? sketch::load<std::uint32_t>(at) : 8;
       if constexpr (kKind == KeyKind::text) at += 4;
       starts[k] = at;
       sizes[k] = size;
@@ -95,7 +89,7 @@ void add_all(KeyTable& into, const Parts& parts) {
       at += size;
     }
     for (std::size_t k = 0; k < n; ++k) {
-      const double weight = static_cast<double>(load<std::uint64_t>(parts.weights + 8 * (i + k)));
+      const double weight = static_cast<double>(sketch::load<std::uint64_t>(parts.weights + 8 * (i + k)));
       into.at({{starts[k], sizes[k]}, kKind}, prints[k]) += weight;
     }
   }

@@ -4,12 +4,12 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <cstring>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "engine/sketch/load.hpp"
 #include "engine/sketch/registers.hpp"
 
 namespace settle::codec {
@@ -42,9 +42,7 @@ constexpr std::array<std::uint8_t, 18> kLogExceptions{2, 2, 2, 3, 3, 3,  4,  4, 
 
 template <class T>
 T number_at(std::string_view bytes, std::size_t at) {
-  T number{};
-  std::memcpy(&number, bytes.data() + at, sizeof number);
-  return number;
+  return sketch::load<T>(bytes.data() + at);
 }
 
 std::uint32_t address_at(std::string_view words, std::size_t at) {

@@ -29,8 +29,7 @@ std::optional<Entry> take_plain_entry(std::string_view store, std::size_t& at) {
   // 0a length 08 key 11 count; keys of one or two bytes, from -8,192 to 8,191, are nearly all there are.
   if (store.size() - at < 14) return std::nullopt;
   const char* entry = store.data() + at;
-  std::uint64_t head = 0;
-  std::memcpy(&head, entry, sizeof head);
+  const auto head = sketch::load<std::uint64_t>(entry);
   const std::uint64_t low = (head >> 24) & 0x7f;
   if ((head & 0x0000'00ff'80ff'ffffULL) == 0x0000'0011'0008'0b0aULL) {
     at += 13;

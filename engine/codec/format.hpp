@@ -47,7 +47,7 @@ struct Settings {
   enum class Item : std::uint8_t { text, i64 };
   Item item = Item::text;  // datasketches_frequent_items: what its items are
   enum class Hashing : std::uint8_t { xxh32, asap };
-  Hashing hashing = Hashing::xxh32;  // asapquery: how keys find their cells; asap: as in asap-v1, mode regular
+  Hashing hashing = Hashing::xxh32;  // asapquery: how keys find cells; asap: as in asap-v1, mode regular
 };
 
 }  // namespace settle::codec

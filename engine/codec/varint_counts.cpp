@@ -1,7 +1,5 @@
 #include "engine/codec/varint_counts.hpp"
 
-#include <bit>
-#include <cstring>
 #include <limits>
 
 #include "engine/codec/wire.hpp"
@@ -11,11 +9,27 @@ namespace {
 
 constexpr std::uint64_t kHighBits = 0x8080'8080'8080'8080;
 
-/// The next eight bytes, if each of them is a varint of its own.
-bool eight(std::string_view packed, std::size_t at, std::uint64_t& word) {
-  if (packed.size() - at < 8) return false;
-  std::memcpy(&word, packed.data() + at, 8);
-  return (word & kHighBits) == 0;
+/// one(count) for each varint, zeros(8) for eight of them in a row; false at a fault.
+template <class One, class Zeros>
+bool walk(std::string_view packed, One one, Zeros zeros) {
+  for (std::size_t at = 0; at < packed.size();) {
+    if (packed.size() - at >= 8) {
+      auto word = sketch::load<std::uint64_t>(packed.data() + at);
+      if ((word & kHighBits) == 0) {  // eight varints of a byte each
+        if (word == 0) {
+          zeros(8);
+        } else {
+          for (int i = 0; i < 8; ++i, word >>= 8) one(word & 0xff);
+        }
+        at += 8;
+        continue;
+      }
+    }
+    const auto count = read_varint(packed, at);
+    if (!count) return false;
+    one(*count);
+  }
+  return true;
 }
 
 }  // namespace
@@ -28,22 +42,8 @@ void VarintScan::one(std::uint64_t count) {
 }
 
 bool VarintScan::chunk(std::string_view packed) {
-  for (std::size_t at = 0; at < packed.size();) {
-    std::uint64_t word = 0;
-    if (eight(packed, at, word)) {
-      if (word == 0) {
-        places += 8;
-      } else {
-        for (int i = 0; i < 8; ++i, word >>= 8) one(word & 0xff);
-      }
-      at += 8;
-      continue;
-    }
-    const auto count = read_varint(packed, at);
-    if (!count) return false;
-    one(*count);
-  }
-  return true;
+  return walk(
+      packed, [this](std::uint64_t count) { one(count); }, [this](std::int64_t more) { places += more; });
 }
 
 void VarintAdd::one(std::uint64_t count) {
@@ -52,19 +52,8 @@ void VarintAdd::one(std::uint64_t count) {
 }
 
 void VarintAdd::chunk(std::string_view packed) {
-  for (std::size_t at = 0; at < packed.size();) {
-    std::uint64_t word = 0;
-    if (eight(packed, at, word)) {
-      if (word == 0) {
-        place += 8;
-      } else {
-        for (int i = 0; i < 8; ++i, word >>= 8) one(word & 0xff);
-      }
-      at += 8;
-      continue;
-    }
-    one(read_varint(packed, at).value_or(0));
-  }
+  (void)walk(
+      packed, [this](std::uint64_t count) { one(count); }, [this](std::int64_t more) { place += more; });
 }
 
 }  // namespace settle::codec

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "engine/sketch/counts.hpp"
+#include "engine/sketch/load.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -75,9 +76,8 @@ constexpr std::uint64_t kHighBits = 0x8080'8080'8080'8080;
 
 /// What lies at `at`, measured.
 double take_one(std::string_view bytes, std::size_t& at) {
-  std::uint64_t word = 0;
   if (bytes.size() - at < 8) return read_vf64(bytes, at).value_or(0);
-  std::memcpy(&word, bytes.data() + at, 8);
+  auto word = sketch::load<std::uint64_t>(bytes.data() + at);
   const std::uint64_t ends = ~word & kHighBits;
   if (ends == 0) return read_vf64(bytes, at).value_or(0);
   const auto size = static_cast<unsigned>(__builtin_ctzll(ends)) / 8 + 1;
@@ -149,8 +149,7 @@ SETTLE_AVX2 void add_vf64_avx2(double* into, std::string_view bytes) {
   std::size_t at = 0;
   std::uint64_t carry = 0;  // the byte before `at` if its value goes on
   while (bytes.size() - at >= 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + at, 8);
+    const auto word = sketch::load<std::uint64_t>(bytes.data() + at);
     const std::uint64_t before = (word << 8) | carry;
     if ((word & before & kHighBits) == 0) {
       held += take_short(word, before, aside + held);

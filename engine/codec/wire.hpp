@@ -9,15 +9,14 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
-namespace settle::codec {
+#include "engine/sketch/load.hpp"
 
-static_assert(std::endian::native == std::endian::little, "doubles are read as they lie");
+namespace settle::codec {
 
 enum class WireType : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
 
@@ -40,9 +39,7 @@ enum class WireType : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32
 }
 /// 8 bytes at `from`, which need not be aligned.
 [[nodiscard]] inline double f64_at(const char* from) {
-  double value = 0;
-  std::memcpy(&value, from, sizeof value);
-  return value;
+  return sketch::load<double>(from);
 }
 
 class WireReader {
@@ -108,7 +105,7 @@ class WireReader {
     if (type_ == WireType::varint) return take_varint(value_);
     if (type_ == WireType::fixed64) {
       if (rest() < 8) return false;
-      std::memcpy(&value_, at_, 8);
+      value_ = sketch::load<std::uint64_t>(at_);
       at_ += 8;
       return true;
     }

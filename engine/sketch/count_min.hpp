@@ -17,8 +17,8 @@ class CountMin : public MatrixSketch {
   /// Both are as before after an error.
   [[nodiscard]] engine::Result<void> merge(const CountMin& other) { return merge_state(other); }
 
-  /// Costs a pass over the cells, for the total. The least cell; the true weight is at most that, and at least e/cols of the total weight less, with
-  /// probability 1 - e^-rows.
+  /// Costs a pass over the cells, for the total. The least cell; the true weight is at most that, and at
+  /// least e/cols of the total weight less, with probability 1 - e^-rows.
   [[nodiscard]] PointAnswer query(Key key) const { return query(key, slack()); }
   /// Of everything that was added.
   [[nodiscard]] double total() const;

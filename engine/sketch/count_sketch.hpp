@@ -18,9 +18,9 @@ class CountSketch : public MatrixSketch {
   /// Both are as before after an error.
   [[nodiscard]] engine::Result<void> merge(const CountSketch& other) { return merge_state(other); }
 
-  /// Costs a pass over the cells, for the norm. The median of the rows (of an even number: the mean of the two in the middle); off by at most
-  /// norm() x sqrt(3 / cols) with probability 2/3 in each row, hence 1 - e^-rows or better of the median of
-  /// many.
+  /// Costs a pass over the cells, for the norm. The median of the rows (of an even number: the mean of the
+  /// two in the middle); off by at most norm() x sqrt(3 / cols) with probability 2/3 in each row, hence 1 -
+  /// e^-rows or better of the median of many.
   [[nodiscard]] PointAnswer query(Key key) const { return query(key, slack()); }
   /// Euclidean, of the weights of all keys: the median of what the rows say.
   [[nodiscard]] double norm() const;

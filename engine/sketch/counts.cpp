@@ -1,6 +1,6 @@
 #include "engine/sketch/counts.hpp"
 
-#include <cstring>
+#include "engine/sketch/load.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -9,12 +9,6 @@
 
 namespace settle::sketch {
 namespace {
-
-double load(const char* from, std::size_t index) {
-  double value = 0;
-  std::memcpy(&value, from + index * sizeof value, sizeof value);
-  return value;
-}
 
 /// Lane l of the group's sum: counts l, l + 4, … as a tree of blocks.
 double lane(const double* counts, std::size_t l) {
@@ -33,13 +27,13 @@ namespace plain {
 bool all_counts(const char* from, std::size_t count) {
   bool good = true;
   for (std::size_t i = 0; i < count; ++i) {
-    good &= is_count(load(from, i));
+    good &= is_count(load<double>(from + i * sizeof(double)));
   }
   return good;
 }
 
 void add_counts(double* into, const char* from, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) into[i] += load(from, i);
+  for (std::size_t i = 0; i < count; ++i) into[i] += load<double>(from + i * sizeof(double));
 }
 
 double sum_groups(const double* counts, std::size_t groups, double* sums) {

@@ -2,19 +2,12 @@
 
 #include <bit>
 #include <cstddef>
-#include <cstring>
+
+#include "engine/sketch/load.hpp"
 
 namespace settle::sketch {
 
 namespace {
-
-static_assert(std::endian::native == std::endian::little);
-
-std::uint64_t load(const char* at) {
-  std::uint64_t word = 0;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
 
 /// The rest of less than eight bytes, as a little-endian number.
 std::uint64_t load_part(const char* at, std::size_t bytes) {
@@ -50,8 +43,8 @@ Hash128 murmur3_x64_128(std::string_view bytes, std::uint64_t seed) {
   const char* at = bytes.data();
   std::size_t left = bytes.size();
   for (; left >= 16; left -= 16, at += 16) {
-    h1 = (std::rotl(h1 ^ mix_low(load(at)), 27) + h2) * 5 + 0x52dce729;
-    h2 = (std::rotl(h2 ^ mix_high(load(at + 8)), 31) + h1) * 5 + 0x38495ab5;
+    h1 = (std::rotl(h1 ^ mix_low(load<std::uint64_t>(at)), 27) + h2) * 5 + 0x52dce729;
+    h2 = (std::rotl(h2 ^ mix_high(load<std::uint64_t>(at + 8)), 31) + h1) * 5 + 0x38495ab5;
   }
   if (left > 8) h2 ^= mix_high(load_part(at + 8, left - 8));
   if (left > 0) h1 ^= mix_low(load_part(at, left > 8 ? 8 : left));
@@ -72,7 +65,7 @@ std::uint64_t murmur64a(std::string_view bytes, std::uint64_t seed) {
   const char* at = bytes.data();
   std::size_t left = bytes.size();
   for (; left >= 8; left -= 8, at += 8) {
-    std::uint64_t k = load(at) * kFactor;
+    std::uint64_t k = load<std::uint64_t>(at) * kFactor;
     k = (k ^ (k >> 47)) * kFactor;
     h = (h ^ k) * kFactor;
   }

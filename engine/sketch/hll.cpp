@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
-#include <cstring>
 #include <iterator>
 #include <limits>
 #include <utility>
 
+#include "engine/sketch/load.hpp"
 #include "engine/sketch/registers.hpp"
 
 namespace settle::sketch {
@@ -191,8 +191,7 @@ void Hll::take_coupons(unsigned precision, std::string_view words) {
     coupons_.reserve(std::min(coupons_.size() + words.size() / kWord, coupons_max(precision_) + 1));
   }
   for (std::size_t at = 0; at + kWord <= words.size(); at += kWord) {
-    std::uint32_t coupon = 0;
-    std::memcpy(&coupon, words.data() + at, kWord);
+    const auto coupon = load<std::uint32_t>(words.data() + at);
     if (coupon == 0) continue;
     if (dense_) {
       raise_coupon(coupon);

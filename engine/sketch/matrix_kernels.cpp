@@ -1,9 +1,12 @@
 #include "engine/sketch/matrix_kernels.hpp"
 
 #include <bit>
-#include <cstring>
 
+#include "engine/sketch/load.hpp"
+
+#if defined(__x86_64__)
 #include <immintrin.h>
+#endif
 
 namespace settle::sketch {
 
@@ -12,16 +15,16 @@ namespace {
 // What a cell's bits, as a signed number, may be at most; a cell with its sign bit cleared, that is.
 constexpr auto kLargest = std::bit_cast<std::int64_t>(kCellMax);
 
-template <class T>
-T load(const char* from) {
-  T value{};
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
-
 bool is_fine(std::int64_t bits, CellSign sign) {
   const std::int64_t magnitude = bits & INT64_MAX;
   return magnitude <= kLargest && (sign == CellSign::any || bits >= 0 || magnitude == 0);
+}
+
+bool are_fine_plainly(const char* from, std::size_t n, CellSign sign) {
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!is_fine(load<std::int64_t>(from + 8 * i), sign)) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -29,9 +32,7 @@ bool is_fine(std::int64_t bits, CellSign sign) {
 namespace plain {
 
 bool add_f64_cells(double* into, const char* from, std::size_t n, CellSign sign) {
-  for (std::size_t i = 0; i < n; ++i) {
-    if (!is_fine(load<std::int64_t>(from + 8 * i), sign)) return false;
-  }
+  if (!are_fine_plainly(from, n, sign)) return false;
   for (std::size_t i = 0; i < n; ++i) into[i] += load<double>(from + 8 * i);
   return true;
 }
@@ -50,6 +51,7 @@ void add_u64_cells(double* into, const char* from, std::size_t n) {
 
 }  // namespace plain
 
+#if defined(__x86_64__)
 namespace {
 
 __attribute__((target("avx2"))) __m256i load4(const char* from) {
@@ -79,10 +81,7 @@ __attribute__((target("avx2"))) bool are_fine(const char* from, std::size_t n, C
     bad = _mm256_or_si256(bad, bad2);
   }
   if (_mm256_movemask_pd(_mm256_castsi256_pd(bad)) != 0) i = 0;
-  for (; i < n; ++i) {
-    if (!is_fine(load<std::int64_t>(from + 8 * i), sign)) return false;
-  }
-  return true;
+  return are_fine_plainly(from + 8 * i, n - i, sign);
 }
 
 __attribute__((target("avx2"))) bool are_not_negative(const char* from, std::size_t n) {
@@ -170,11 +169,7 @@ bool add_f64_cells(double* into, const char* from, std::size_t n, CellSign sign)
 }
 
 bool are_f64_cells(const char* from, std::size_t n, CellSign sign) {
-  if (__builtin_cpu_supports("avx2")) return are_fine(from, n, sign);
-  for (std::size_t i = 0; i < n; ++i) {
-    if (!is_fine(load<std::int64_t>(from + 8 * i), sign)) return false;
-  }
-  return true;
+  return __builtin_cpu_supports("avx2") ? are_fine(from, n, sign) : are_fine_plainly(from, n, sign);
 }
 
 bool add_i64_cells(double* into, const char* from, std::size_t n, CellSign sign) {
@@ -190,5 +185,19 @@ void add_u64_cells(double* into, const char* from, std::size_t n) {
   if (__builtin_cpu_supports("avx2")) return add_u64_avx2(into, from, n);
   plain::add_u64_cells(into, from, n);
 }
+#else
+bool add_f64_cells(double* into, const char* from, std::size_t n, CellSign sign) {
+  return plain::add_f64_cells(into, from, n, sign);
+}
+bool are_f64_cells(const char* from, std::size_t n, CellSign sign) {
+  return are_fine_plainly(from, n, sign);
+}
+bool add_i64_cells(double* into, const char* from, std::size_t n, CellSign sign) {
+  return plain::add_i64_cells(into, from, n, sign);
+}
+void add_u64_cells(double* into, const char* from, std::size_t n) {
+  plain::add_u64_cells(into, from, n);
+}
+#endif
 
 }  // namespace settle::sketch
