@@ -21,8 +21,8 @@ namespace settle::codec {
 engine::Result<void> merge_ddsketch_proto(sketch::DDSketch& into, std::string_view blob,
                                           const Settings& settings);
 
-/// Floor bins; counts contiguous, or as a map where that is much smaller. Exact statistics and the limit of
-/// bins have no place in it. Refused: the quartic mapping, which it cannot say.
+/// Floor bins; counts contiguous, or as a map where that takes less than half. Exact statistics and the limit
+/// of bins have no place in it. Refused: the quartic mapping, which it cannot say.
 [[nodiscard]] engine::Result<std::string> encode_ddsketch_proto(const sketch::DDSketch& from);
 
 }  // namespace settle::codec
