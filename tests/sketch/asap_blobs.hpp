@@ -1,5 +1,5 @@
-// tests/sketch/asap_blobs.hpp: blobs of ASAP's formats of which no other implementation's were at hand, as
-// the specifications have them.
+// tests/sketch/asap_blobs.hpp: blobs of ASAP's formats: those that other implementations wrote, and, of which
+// none were at hand, as the specifications have them.
 #pragma once
 
 #include <cstddef>
@@ -11,14 +11,25 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include "engine/codec/asap_envelope.hpp"
 #include "engine/codec/msgpack.hpp"
 #include "engine/codec/wire.hpp"
+#include "engine/sketch/accumulator.hpp"
 #include "engine/sketch/matrix.hpp"
+#include "tests/sketch/golden_files.hpp"
 
 namespace settle::test {
 
 using codec::MsgpackWriter;
 using codec::WireWriter;
+
+/// A golden envelope, merged.
+inline sketch::Accumulator envelope(const std::string& file) {
+  sketch::Accumulator into;
+  const auto merged = codec::merge_asap_envelope(into, golden_hex("asap/" + file), {});
+  EXPECT_TRUE(merged) << merged.error().detail;
+  return into;
+}
 
 inline std::string space_saving(std::uint64_t capacity, std::uint64_t discarded) {
   MsgpackWriter metadata;

@@ -23,16 +23,10 @@ using sketch::CountSketch;
 using sketch::DDSketch;
 using sketch::FrequentItems;
 using sketch::Hll;
+using test::envelope;
 using test::hex_of_gzip;
 using test::matrix_delta;
 using test::stream_count_min;
-
-Accumulator envelope(const std::string& file) {
-  Accumulator into;
-  const auto merged = codec::merge_asap_envelope(into, test::golden_hex("asap/" + file), {});
-  EXPECT_TRUE(merged) << merged.error().detail;
-  return into;
-}
 
 TEST(AsapDelta, AddsCellsAndNamesKeys) {
   for (const Kind kind : {Kind::count_min, Kind::count_sketch}) {

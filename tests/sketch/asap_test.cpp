@@ -24,14 +24,8 @@ using sketch::CountSketch;
 using sketch::DDSketch;
 using sketch::FrequentItems;
 using sketch::Hll;
+using test::envelope;
 using test::number;
-
-Accumulator envelope(const std::string& file) {
-  Accumulator into;
-  const auto merged = codec::merge_asap_envelope(into, test::golden_hex("asap/" + file), {});
-  EXPECT_TRUE(merged) << merged.error().detail;
-  return into;
-}
 
 TEST(AsapEnvelope, HoldsCountMinOfTheCollector) {
   const Accumulator into = envelope("countmin_proto_envelope_4x2048.hex");

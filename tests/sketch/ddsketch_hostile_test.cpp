@@ -13,6 +13,7 @@
 #include "engine/codec/ddsketch_proto.hpp"
 #include "engine/codec/otlp_exphistogram.hpp"
 #include "tests/sketch/golden_files.hpp"
+#include "tests/sketch/hostile.hpp"
 
 namespace settle::codec {
 namespace {
@@ -33,7 +34,7 @@ std::map<std::string, engine::Result<void> (*)(DDSketch&, std::string_view, cons
 
 /// Good or refused; refused leaves the sketch as it was, and what is good can be asked.
 template <class Decode>
-void survive(Decode decode, const std::string& blob) {
+void survive(Decode decode, std::string_view blob) {
   Settings settings;
   settings.mapping = Mapping::of_accuracy(0.01);
   DDSketch sketch;
@@ -63,14 +64,9 @@ TEST(DDSketchDecoders, SurviveEveryCutAndEveryFlip) {
       if (blob.size() > 2'000) continue;
       ++blobs;
       const auto decode = all.at(std::string{folder}.starts_with("otlp") ? "otlp" : extension);
-      for (std::size_t size = 0; size <= blob.size(); ++size) survive(decode, blob.substr(0, size));
-      for (std::size_t at = 0; at < blob.size(); ++at) {
-        for (const int flip : {0x01, 0x08, 0x40, 0x80, 0xff}) {
-          std::string flipped = blob;
-          flipped[at] = static_cast<char>(flipped[at] ^ flip);
-          survive(decode, flipped);
-        }
-      }
+      survive(decode, blob);
+      test::for_each_damage(
+          blob, [decode](std::string_view bytes) { survive(decode, bytes); }, 2000);
     }
   }
   EXPECT_GT(blobs, 30U);

@@ -72,7 +72,7 @@ void check_damage(const std::string& blob, const Settings& settings) {
   Accumulator good;
   ASSERT_TRUE(codec::merge(good, blob, settings));
   const std::uint64_t before = canonical_hash(good);
-  test::for_each_damage(blob, [&](const std::string& bytes) {
+  test::for_each_damage(blob, [&](std::string_view bytes) {
     Accumulator fresh;
     const bool merged = codec::merge(fresh, bytes, settings).has_value();
     EXPECT_TRUE(merged || std::holds_alternative<std::monostate>(fresh));

@@ -6,14 +6,17 @@
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "engine/codec/asap_hll.hpp"
 #include "engine/codec/datasketches_hll.hpp"
 #include "engine/codec/postgresql_hll.hpp"
 #include "engine/codec/redis_hll.hpp"
 #include "engine/codec/wire.hpp"
-#include "tests/sketch/hll_rig.hpp"
+#include "tests/sketch/golden_files.hpp"
+#include "tests/sketch/hostile.hpp"
 
-namespace settle::tests {
+namespace settle::test {
 namespace {
 
 using sketch::Hll;
@@ -35,8 +38,8 @@ engine::Result<void> merge_delta(Hll& into, std::string_view blob) {
   return codec::merge_asap_hll_delta(into, blob, 12);
 }
 
-/// Merges into nothing and into what the whole blob made; whether the blob was taken.
-bool attempt(Merge merge, const Hll& whole, std::string_view blob) {
+/// Merges into nothing, and what is refused there into what the whole blob made.
+void attempt(Merge merge, const Hll& whole, std::string_view blob) {
   Hll fresh;
   const bool taken = merge(fresh, blob).has_value();
   if (taken) {
@@ -50,25 +53,13 @@ bool attempt(Merge merge, const Hll& whole, std::string_view blob) {
     EXPECT_FALSE(merge(again, blob));
     EXPECT_EQ(canonical_hash(again), canonical_hash(whole));
   }
-  return taken;
 }
 
 void torment(Merge merge, const std::string& blob) {
   Hll whole;
   ASSERT_TRUE(merge(whole, blob));
-  const std::size_t step = blob.size() > 5000 ? 7 : 1;
-  for (std::size_t size = 1; size < blob.size(); size += step) {
-    // From exactly as much memory, so that the sanitizer sees what is read beyond.
-    const std::vector<char> cut(blob.begin(), blob.begin() + static_cast<std::ptrdiff_t>(size));
-    (void)attempt(merge, whole, {cut.data(), cut.size()});
-  }
-  for (std::size_t at = 0; at < blob.size(); at += step) {
-    for (const int flip : {0x01, 0x80, 0xff}) {
-      std::vector<char> flipped(blob.begin(), blob.end());
-      flipped[at] = static_cast<char>(flipped[at] ^ flip);
-      (void)attempt(merge, whole, {flipped.data(), flipped.size()});
-    }
-  }
+  for_each_damage(
+      blob, [&](std::string_view bytes) { attempt(merge, whole, bytes); }, 2000);
 }
 
 TEST(HostileHll, DataSketchesBlobs) {
@@ -77,7 +68,7 @@ TEST(HostileHll, DataSketchesBlobs) {
         "lgk12_hll6_n1000", "u5_result_maxlgk8_single", "u3_result_hll8", "lgk21_hll4_n0"}) {
     for (const char* kind : {".compact.bin", ".updatable.bin"}) {
       SCOPED_TRACE(std::string{name} + kind);
-      const std::string blob = read_bytes(kGolden / "datasketches-hll" / (std::string{name} + kind));
+      const std::string blob = golden_bytes(std::string{"datasketches-hll/"} + name + kind);
       torment(merge_datasketches, blob);
       // The length is in the preamble: nothing shorter or longer is whole.
       for (std::size_t size = 1; size < blob.size(); ++size) {
@@ -93,7 +84,7 @@ TEST(HostileHll, DataSketchesBlobs) {
 TEST(HostileHll, RedisBlobs) {
   for (const char* name : {"01_empty_sparse.bin", "n10.bin", "n1000.bin", "n2000.bin"}) {
     SCOPED_TRACE(name);
-    torment(merge_redis, read_bytes(kGolden / "redis-hll" / name));
+    torment(merge_redis, golden_bytes(std::string{"redis-hll/"} + name));
   }
   Hll hll;
   const std::string header{"HYLL\1\0\0\0\0\0\0\0\0\0\0\0", 16};
@@ -108,7 +99,7 @@ TEST(HostileHll, PostgresqlBlobs) {
   for (const char* name :
        {"empty.bin", "explicit_n1.bin", "explicit_n100.bin", "sparse_n200.bin", "text_n3000.bin"}) {
     SCOPED_TRACE(name);
-    torment(merge_postgresql, read_bytes(kGolden / "postgresql-hll" / name));
+    torment(merge_postgresql, golden_bytes(std::string{"postgresql-hll/"} + name));
   }
   Hll hll;
   EXPECT_FALSE(
@@ -176,9 +167,8 @@ TEST(HostileHll, ZeroBytesAreAnEmptySketch) {
 
 TEST(HostileHll, SketchesOfAnotherKindAreRefusedByName) {
   Hll hll;
-  ASSERT_TRUE(merge_redis(hll, read_bytes(kGolden / "redis-hll/n10.bin")));
-  const auto merged =
-      merge_datasketches(hll, read_bytes(kGolden / "datasketches-hll/lgk12_hll4_n10.compact.bin"));
+  ASSERT_TRUE(merge_redis(hll, golden_bytes("redis-hll/n10.bin")));
+  const auto merged = merge_datasketches(hll, golden_bytes("datasketches-hll/lgk12_hll4_n10.compact.bin"));
   ASSERT_FALSE(merged);
   EXPECT_NE(merged.error().detail.find("Redis HLL against DataSketches HLL"), std::string::npos);
   EXPECT_FALSE(codec::encode_datasketches_hll(hll));
@@ -186,4 +176,4 @@ TEST(HostileHll, SketchesOfAnotherKindAreRefusedByName) {
 }
 
 }  // namespace
-}  // namespace settle::tests
+}  // namespace settle::test

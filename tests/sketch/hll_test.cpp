@@ -17,7 +17,7 @@
 #include "engine/codec/datasketches_hll.hpp"
 #include "engine/sketch/registers.hpp"
 
-namespace settle::tests {
+namespace settle::test {
 namespace {
 
 using sketch::Hll;
@@ -282,4 +282,4 @@ TEST(RegisterLoops, AreTheirPlainTwins) {
 }
 
 }  // namespace
-}  // namespace settle::tests
+}  // namespace settle::test
