@@ -4,7 +4,6 @@
 // Bounds of this kind of machine (Zen 4, one core): a byte maximum from the first cache is limited by loads
 // and stores, 4,096 registers in about 55 ns; blobs that are not in a cache by the memory, which the copy of
 // as many bytes measures.
-// `--accuracy` instead prints the error over 500 seeds from 1 to 10^7 items beside what the answers say.
 
 #include <algorithm>
 #include <cmath>
@@ -157,38 +156,7 @@ BENCHMARK_F(Cold, CopyToMemory)(benchmark::State& state) {
   report(state);
 }
 
-void print_accuracy(int seeds, std::int64_t most) {
-  std::vector<std::int64_t> at;
-  for (std::int64_t n = 1; n <= most; n *= 10) {
-    at.push_back(n);
-    if (n >= 100 && 3 * n <= most) at.push_back(3 * n);
-  }
-  std::vector<double> squares(at.size());
-  for (std::int64_t seed = 0; seed < seeds; ++seed) {
-    Hll hll = Hll::of_precision(12);
-    std::int64_t items = 0;
-    for (std::size_t i = 0; i < at.size(); ++i) {
-      for (; items < at[i]; ++items) hll.add((seed << 32) + items);
-      squares[i] += std::pow(hll.answer().estimate / static_cast<double>(at[i]) - 1, 2);
-    }
-  }
-  for (std::size_t i = 0; i < at.size(); ++i) {
-    const double rmse = std::sqrt(squares[i] / seeds);
-    const double theory = at[i] <= 384 ? 4.98e-5 : sketch::hll_standard_error(12, static_cast<double>(at[i]));
-    std::printf("n %9ld: RMSE %.4f %%, said %.4f %%, ratio %.3f\n", static_cast<long>(at[i]), 100 * rmse,
-                100 * theory, rmse / theory);
-  }
-}
-
 }  // namespace
 }  // namespace settle::bench
 
-int main(int argc, char** argv) {
-  if (argc > 1 && std::string_view{argv[1]} == "--accuracy") {
-    settle::bench::print_accuracy(argc > 2 ? std::stoi(argv[2]) : 500,
-                                  argc > 3 ? std::stol(argv[3]) : 10'000'000);
-    return 0;
-  }
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
-}
+BENCHMARK_MAIN();

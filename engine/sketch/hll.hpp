@@ -151,7 +151,8 @@ class Hll {
 /// estimate.
 [[nodiscard]] std::uint64_t canonical_hash(const Hll& hll);
 
-/// Relative standard error of the merged estimate of `n` items in 2^precision registers.
+/// Relative standard error of the merged estimate of `n` items in 2^precision registers; what was measured,
+/// and that it is too small below precision 8: docs/sketches.md.
 [[nodiscard]] double hll_standard_error(unsigned precision, double n);
 
 }  // namespace settle::sketch
