@@ -152,6 +152,7 @@ struct Add {
     return true;
   }
   bool counts(const char* from, std::size_t size, bool /*packed*/ = true) {
+    if (scan.contiguous.empty()) return true;
     // Only what lies in the range: zeros around it have no bins.
     const std::int64_t begin = std::max<std::int64_t>(0, scan.contiguous.low - place);
     const std::int64_t end = std::min(static_cast<std::int64_t>(size), scan.contiguous.high + 1 - place);

@@ -76,6 +76,23 @@ TEST(DDSketchProto, AddsWhateverShapeTheBinsHave) {
   EXPECT_EQ(sketch.count(), 11.5);
 }
 
+TEST(DDSketchProto, PassesOverZerosBesideAMap) {
+  std::string store;
+  protozero::pbf_writer writer{store};
+  std::string entry;
+  protozero::pbf_writer fields{entry};
+  fields.add_sint32(1, 5);
+  fields.add_double(2, 7);
+  writer.add_message(1, entry);
+  for (int i = 0; i < 3; ++i) writer.add_double(2, 0);
+  const std::vector<double> zeros(4);
+  writer.add_packed_double(2, zeros.begin(), zeros.end());
+  DDSketch sketch;
+  ASSERT_TRUE(merge_ddsketch_proto(sketch, with_mapping(store), {}));
+  EXPECT_EQ(sketch.positive().range(), (sketch::IndexRange{.low = 5, .high = 5}));
+  EXPECT_EQ(sketch.count(), 7);
+}
+
 TEST(DDSketchProto, TakesTheMappingOfTheSettings) {
   std::string store;
   protozero::pbf_writer writer{store};
