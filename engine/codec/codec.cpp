@@ -3,6 +3,7 @@
 #include "engine/codec/asap_envelope.hpp"
 #include "engine/codec/asap_v1.hpp"
 #include "engine/codec/asapquery.hpp"
+#include "engine/codec/cell/frame.hpp"
 #include "engine/codec/datasketches_count_min.hpp"
 #include "engine/codec/datasketches_frequent_items.hpp"
 #include "engine/codec/datasketches_hll.hpp"
@@ -57,6 +58,8 @@ engine::Result<void> merge(sketch::Accumulator& into, std::string_view blob, con
       return merge_asapquery(into, blob, settings);
     case Format::stats:
       return merge_as(&merge_stats, into, blob, settings);
+    case Format::cell:
+      return merge_cell(into, blob);
   }
   return engine::refused("an encoding that is unknown");
 }

@@ -6,7 +6,7 @@
 namespace settle::codec {
 namespace {
 
-constexpr std::array<std::pair<Format, std::string_view>, 13> kNames{{
+constexpr std::array<std::pair<Format, std::string_view>, 14> kNames{{
     {Format::ddsketch_proto, "ddsketch-proto"},
     {Format::ddsketch_binary, "ddsketch-binary"},
     {Format::asap_envelope, "asap-envelope"},
@@ -20,6 +20,7 @@ constexpr std::array<std::pair<Format, std::string_view>, 13> kNames{{
     {Format::postgresql_hll, "postgresql-hll"},
     {Format::asapquery, "asapquery"},
     {Format::stats, "stats"},
+    {Format::cell, "cell"},
 }};
 
 }  // namespace

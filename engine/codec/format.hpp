@@ -25,6 +25,7 @@ enum class Format : std::uint8_t {
   postgresql_hll = 11,              // postgresql-hll
   asapquery = 12,                   // asapquery: hex of gzip of msgpack
   stats = 13,                       // stats: our own count, sum, min, max, first, last, increase
+  cell = 14,                        // cell: our own frame, of every family
 };
 [[nodiscard]] std::string_view format_text(Format format);
 [[nodiscard]] std::optional<Format> parse_format(std::string_view text);

@@ -66,7 +66,7 @@ void add_range(Bins& into, const Bins& from, unsigned shift) {
 }  // namespace
 
 DDSketch::DDSketch(const Mapping& mapping, std::int64_t bin_limit)
-    : bin_limit_(bin_limit <= 0 ? Bins::kMost : std::min(bin_limit, Bins::kMost)) {
+    : limits_{.bins = bin_limit <= 0 ? Bins::kMost : std::min(bin_limit, Bins::kMost)} {
   use(mapping);
 }
 
@@ -90,9 +90,9 @@ bool DDSketch::add(double value, double weight) {
   } else {
     const bool negative = value < 0;
     Bins& bins = side(negative);
-    auto& collapsed = negative ? negative_collapsed_ : positive_collapsed_;
+    auto& collapsed = negative ? limits_.negative_collapsed : limits_.positive_collapsed;
     std::int64_t index = mapping_->index(magnitude);
-    const std::int64_t limit = bin_limit_ == 0 ? Bins::kMost : bin_limit_;
+    const std::int64_t limit = limits_.bins == 0 ? Bins::kMost : limits_.bins;
     if (!bins.range().empty()) {
       const std::int64_t floor = std::max(bins.range().high, index) - limit + 1;
       if (index < floor) collapsed = index = floor;
@@ -150,8 +150,8 @@ engine::Result<unsigned> DDSketch::open_scaled(const Source& source, int theirs)
   for (int s = scale_.value_or(*scale); s > *scale; --s) {
     positive_.halve();
     negative_.halve();
-    if (positive_collapsed_) *positive_collapsed_ >>= 1;
-    if (negative_collapsed_) *negative_collapsed_ >>= 1;
+    if (limits_.positive_collapsed) *limits_.positive_collapsed >>= 1;
+    if (limits_.negative_collapsed) *limits_.negative_collapsed >>= 1;
   }
   if (scale_ != *scale) use(of_scale(*scale));
   return shift;
@@ -195,7 +195,17 @@ engine::Result<unsigned> DDSketch::open(const Source& source) {
   zeros_ += source.zeros;
   zero_threshold_ = std::max(zero_threshold_, source.zero_threshold);
   degraded_ |= source.degraded;
+  keep_limits(source.limits, shift);
   return shift;
+}
+
+void DDSketch::keep_limits(const Limits& theirs, unsigned shift) {
+  if (theirs.bins != 0) limits_.bins = limits_.bins == 0 ? theirs.bins : std::min(limits_.bins, theirs.bins);
+  const auto higher = [&](std::optional<std::int64_t>& into, const std::optional<std::int64_t>& from) {
+    if (from) into = std::max(into.value_or(*from >> shift), *from >> shift);
+  };
+  higher(limits_.positive_collapsed, theirs.positive_collapsed);
+  higher(limits_.negative_collapsed, theirs.negative_collapsed);
 }
 
 void DDSketch::keep_exact(const Source& source) {
@@ -220,18 +230,18 @@ void DDSketch::close() {
     zeros_ += negative_.take_up_to(last);
     zeros_ += positive_.take_up_to(last);
   }
-  if (bin_limit_ != 0) collapse();
+  if (limits_.bins != 0) collapse();
 }
 
 void DDSketch::collapse() {
   const auto limit = [this](Bins& bins, std::optional<std::int64_t>& collapsed) {
-    if (bins.range().span() <= bin_limit_) return;
-    const std::int64_t floor = bins.range().high - bin_limit_ + 1;
+    if (bins.range().span() <= limits_.bins) return;
+    const std::int64_t floor = bins.range().high - limits_.bins + 1;
     bins.collapse_to(floor);
     collapsed = std::max(collapsed.value_or(floor), floor);
   };
-  limit(positive_, positive_collapsed_);
-  limit(negative_, negative_collapsed_);
+  limit(positive_, limits_.positive_collapsed);
+  limit(negative_, limits_.negative_collapsed);
 }
 
 engine::Result<void> DDSketch::merge(const DDSketch& other) {
@@ -241,18 +251,11 @@ engine::Result<void> DDSketch::merge(const DDSketch& other) {
                            .exact = other.exact_,
                            .positive = other.positive_.range(),
                            .negative = other.negative_.range(),
-                           .degraded = other.degraded_});
+                           .degraded = other.degraded_,
+                           .limits = other.limits_});
   if (!shift) return shift.error();
   add_range(positive_, other.positive_, *shift);
   add_range(negative_, other.negative_, *shift);
-  if (other.bin_limit_ != 0) {
-    bin_limit_ = bin_limit_ == 0 ? other.bin_limit_ : std::min(bin_limit_, other.bin_limit_);
-  }
-  const auto higher = [&](std::optional<std::int64_t>& into, const std::optional<std::int64_t>& from) {
-    if (from) into = std::max(into.value_or(*from >> *shift), *from >> *shift);
-  };
-  higher(positive_collapsed_, other.positive_collapsed_);
-  higher(negative_collapsed_, other.negative_collapsed_);
   close();
   return {};
 }
@@ -267,9 +270,7 @@ void DDSketch::clear() {
   zeros_ = 0;
   zero_threshold_ = 0;
   exact_ = {};
-  bin_limit_ = 0;
-  positive_collapsed_.reset();
-  negative_collapsed_.reset();
+  limits_ = {};
   degraded_ = Degraded::nothing;
 }
 
@@ -298,11 +299,12 @@ QuantileAnswer DDSketch::quantile(double q) const {
     return bins.range().empty() ? kNan : value_of(index);
   };
   if (negative.total > rank || (up_to_zero <= rank && positive_.range().empty() && zeros_ == 0)) {
-    answer.value = -from(negative_, negative_.find(negative, 0, rank, true), negative_collapsed_);
+    answer.value = -from(negative_, negative_.find(negative, 0, rank, true), limits_.negative_collapsed);
   } else if (up_to_zero > rank || positive_.range().empty()) {
     answer.value = 0;
   } else {
-    answer.value = from(positive_, positive_.find(positive, up_to_zero, rank, false), positive_collapsed_);
+    answer.value =
+        from(positive_, positive_.find(positive, up_to_zero, rank, false), limits_.positive_collapsed);
   }
   if (q == 0 && exact_.min) answer.value = *exact_.min;
   if (q == 1 && exact_.max) answer.value = *exact_.max;

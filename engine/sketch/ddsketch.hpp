@@ -27,6 +27,14 @@ class DDSketch {
     bool operator==(const Exact&) const = default;
   };
   static constexpr std::int64_t kDefaultBinLimit = 2048;
+  /// How many bins a side may have before its lowest are collapsed (0: Bins::kMost, then it is an error), and
+  /// up to which index they may hold what belongs below them.
+  struct Limits {
+    std::int64_t bins = 0;
+    std::optional<std::int64_t> positive_collapsed{};
+    std::optional<std::int64_t> negative_collapsed{};
+    bool operator==(const Limits&) const = default;
+  };
 
   /// Without parameters: takes those of what is merged first.
   DDSketch() = default;
@@ -62,6 +70,7 @@ class DDSketch {
   [[nodiscard]] double zero_threshold() const { return zero_threshold_; }
   [[nodiscard]] const Exact& exact() const { return exact_; }
   [[nodiscard]] Degraded degraded() const { return degraded_; }
+  [[nodiscard]] const Limits& limits() const { return limits_; }
 
   // For codecs: open() with what the blob was found to hold, then the bins by open_bins(), then close().
   // Everything that can fail fails in open(), and leaves the sketch as it was.
@@ -73,6 +82,7 @@ class DDSketch {
     IndexRange positive{};  // around the counts that are not zero
     IndexRange negative{};
     Degraded degraded = Degraded::nothing;
+    Limits limits{};
     [[nodiscard]] bool empty() const { return zeros == 0 && positive.empty() && negative.empty(); }
   };
   /// By how much the source's indexes are to be shifted right (0 but for exponential histograms).
@@ -90,6 +100,7 @@ class DDSketch {
   [[nodiscard]] Bins& side(bool negative) { return negative ? negative_ : positive_; }
   void use(const Mapping& mapping);
   void keep_exact(const Source& source);
+  void keep_limits(const Limits& theirs, unsigned shift);
   void collapse();
   /// The scale, at most those of both, at which this and a source fit; none: at no scale.
   [[nodiscard]] std::optional<int> common_scale(const Source& source, int theirs) const;
@@ -105,10 +116,7 @@ class DDSketch {
   double zeros_ = 0;
   double zero_threshold_ = 0;
   Exact exact_;
-  std::int64_t bin_limit_ = 0;  // 0: none
-  // Bins up to these may hold what belongs below them.
-  std::optional<std::int64_t> positive_collapsed_;
-  std::optional<std::int64_t> negative_collapsed_;
+  Limits limits_;
   Degraded degraded_ = Degraded::nothing;
 };
 

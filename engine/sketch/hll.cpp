@@ -14,14 +14,6 @@ namespace settle::sketch {
 
 namespace {
 
-// Exact up to here, as 64 KiB of hashes are; PostgreSQL itself stops where registers take less.
-constexpr std::size_t kHashesMax = 8192;
-
-/// As DataSketches: registers take over where a table of coupons would be as large.
-constexpr std::size_t coupons_max(unsigned precision) {
-  return precision < 8 ? 7 : std::size_t{3} << (precision - 5);
-}
-
 constexpr std::uint32_t address_of(std::uint32_t coupon) {
   return coupon & ((std::uint32_t{1} << kAddressBits) - 1);
 }
@@ -161,8 +153,8 @@ void Hll::make_dense(unsigned precision) {
 
 void Hll::densify_if_many() {
   if (dense_) return;
-  const bool many = coupons_.size() > coupons_max(precision_) || coupons_.crowded();
-  if (many || hashes_.size() > kHashesMax) make_dense(precision_);
+  const bool many = coupons_.size() > hll_coupons_max(precision_) || coupons_.crowded();
+  if (many || hashes_.size() > kHllHashesMax) make_dense(precision_);
 }
 
 void Hll::prepare(const HllKind& kind, unsigned precision) {
@@ -188,7 +180,7 @@ void Hll::take_coupons(unsigned precision, std::string_view words) {
   if (words.empty()) return;
   hip_.reset();
   if (!dense_) {
-    coupons_.reserve(std::min(coupons_.size() + words.size() / kWord, coupons_max(precision_) + 1));
+    coupons_.reserve(std::min(coupons_.size() + words.size() / kWord, hll_coupons_max(precision_) + 1));
   }
   for (std::size_t at = 0; at + kWord <= words.size(); at += kWord) {
     const auto coupon = load<std::uint32_t>(words.data() + at);

@@ -51,6 +51,13 @@ struct HllKind {
 };
 
 inline constexpr unsigned kHllPrecisionMin = 4;
+// Until when a sketch keeps the few hashes themselves. PostgreSQL: exact up to here, as 64 KiB of hashes are;
+// it itself stops where registers take less.
+inline constexpr std::size_t kHllHashesMax = 8192;
+/// As DataSketches: registers take over where a table of coupons would be as large.
+[[nodiscard]] constexpr std::size_t hll_coupons_max(unsigned precision) {
+  return precision < 8 ? 7 : std::size_t{3} << (precision - 5);
+}
 
 /// Registers begin where a line of the cache does: a store that straddles two of them costs twice.
 template <class T>
