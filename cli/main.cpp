@@ -19,6 +19,7 @@
 #include "cli/record_command.hpp"
 #include "cli/replay/replay_command.hpp"
 #include "cli/serve.hpp"
+#include "cli/sketch/commands.hpp"
 #include "cli/store_tools.hpp"
 #include "cli/version.hpp"
 
@@ -256,6 +257,7 @@ int run(int argc, char** argv) {
   add_jobs(app, action);
   add_ask_commands(app, action);
   add_store_tools(app, action);
+  add_sketch_commands(app, action);
   add_demo(app, action);
   app.add_subcommand("version", "Print the version")->callback([&action] {
     action = [] {
