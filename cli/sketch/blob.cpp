@@ -151,6 +151,13 @@ std::string advice(std::string_view blob, const Reading& reading, Format tried) 
   return "; the bytes can be read as " + names_of(others) + ": name it by --format";
 }
 
+/// A blob that leaves its mapping out, as if it had one.
+bool lacks_a_mapping(std::string_view blob) {
+  const Settings settings{.format = Format::ddsketch_binary, .mapping = sketch::Mapping::of_accuracy(0.01)};
+  const auto read = read_as(blob, settings, false);
+  return read && says_something(read->sketch);
+}
+
 /// sketches-js always writes its mapping with an interpolation of 0, which others leave out.
 bool looks_like_javascript(std::string_view blob) {
   return blob.size() >= 22 && blob[0] == '\x0a' && blob[1] == 20 && blob[20] == '\x18' && blob[21] == 0;
@@ -217,7 +224,11 @@ std::vector<Format> candidates(std::string_view blob, const Reading& reading) {
     Settings settings = reading.settings;
     settings.format = format;
     const auto read = read_as(blob, settings, true);
-    if (read && says_something(read->sketch)) found.push_back(format);
+    if (!read || !says_something(read->sketch)) continue;
+    // Of a request all fields are passed over but the points: without one it says nothing.
+    const auto* ddsketch = std::get_if<sketch::DDSketch>(&read->sketch);
+    if (format == Format::otlp_exphistogram && ddsketch->empty()) continue;
+    found.push_back(format);
   }
   return found;
 }
@@ -236,6 +247,12 @@ engine::Result<ReadSketch> read_sketch(std::string_view bytes, const Reading& re
       return engine::refused("zero bytes, which are an empty sketch of every format: name it by --format");
     }
     const auto found = candidates(blob, reading);
+    if (found.empty() && !reading.settings.mapping && lacks_a_mapping(blob)) {
+      return engine::refused(
+          "the bytes can be read as ddsketch-binary that leaves its mapping out: --accuracy says which, such "
+          "as "
+          "--accuracy 0.01");
+    }
     if (found.empty()) {
       return engine::refused("not a sketch of any format that can be detected" +
                              advice(blob, reading, Format::cell) + "; known are " + all_formats() +

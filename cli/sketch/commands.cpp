@@ -77,7 +77,7 @@ void add_inspect(CLI::App& parent, Action& action) {
   command->add_option("FILE", arguments->file, "One sketch; - reads standard input")->required();
   add_blob_options(command, arguments->blob);
   command->add_option("--items", arguments->items_max, "So many heavy hitters at most")
-      ->check(CLI::Range(0, 1 << 20))
+      ->check(CLI::Range(0, 1 << 20).description(""))
       ->type_name("N")
       ->capture_default_str();
   command->footer(std::string{kFormats} + kExitCodes);
