@@ -1,6 +1,8 @@
 // Cell frames: what is written is read again, the same content is the same bytes, and nothing else is read.
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -232,6 +234,41 @@ TEST(CellFrame, ReadsOnlyWhatItWouldWrite) {
     });
   }
   EXPECT_GT(accepted, 1000U);
+}
+
+std::string hex_of(std::string_view bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  for (const char c : bytes) {
+    hex.push_back(kDigits[static_cast<unsigned char>(c) >> 4U]);
+    hex.push_back(kDigits[static_cast<unsigned char>(c) & 15U]);
+  }
+  return hex;
+}
+
+TEST(CellFrame, IsAsItsPageShowsIt) {
+  std::ifstream in{SETTLE_DOCS "/formats/cell.md"};
+  const std::string page{std::istreambuf_iterator<char>{in}, {}};
+  sketch::DDSketch quantiles{sketch::Mapping::of_accuracy(0.01)};
+  for (const double value : {1.0, -2.0, 2.0, 0.0}) quantiles.add(value);
+  auto hll = sketch::Hll::of_precision(12);
+  sketch::CountMin count_min{{.rows = 2, .cols = 8}};
+  sketch::CountSketch count_sketch{{.rows = 2, .cols = 8}};
+  sketch::FrequentItems items;
+  for (const std::string_view item : {"a", "b", "a"}) {
+    hll.add(item);
+    count_min.add({item}, 1);
+    count_sketch.add({item}, 1);
+    ASSERT_TRUE(items.add({item}, 1).has_value());
+  }
+  sketch::Stats stats;
+  ASSERT_TRUE(stats.add(engine::from_epoch_ms(1000), 1));
+  ASSERT_TRUE(stats.add(engine::from_epoch_ms(2000), 2.5));
+  for (const Accumulator& one :
+       std::vector<Accumulator>{quantiles, hll, count_min, count_sketch, items, stats}) {
+    const std::string frame = hex_of(codec::encode_cell(one));
+    EXPECT_NE(page.find("`" + frame + "`"), std::string::npos) << family_text(one) << ": " << frame;
+  }
 }
 
 TEST(CellFrame, SaysWhatIsWrong) {
