@@ -220,9 +220,9 @@ TEST(CellFrame, ReadsOnlyWhatItWouldWrite) {
     const std::string frame = codec::encode_cell(one);
     const auto kind = static_cast<std::uint8_t>(frame[5]);
     const std::string body = frame.substr(kHead, frame.size() - kHead - kCheck);
-    test::for_each_damage(body, [&, name = named](std::string_view damaged) {
+    test::for_each_damage(body, [&, name = named, &whole = one](std::string_view damaged) {
       const std::string made = codec::frame_of(kind, damaged);
-      Accumulator into = one;
+      Accumulator into = whole;
       const std::string before = codec::encode_cell(into);
       if (!codec::merge(into, made, {.format = Format::cell})) {
         EXPECT_EQ(codec::encode_cell(into), before) << name;
