@@ -24,6 +24,10 @@ class LabelScanner {
 
   void skip_space();
   [[nodiscard]] bool at_end() const { return at_ == text_.size(); }
+  [[nodiscard]] std::string_view rest() const { return text_.substr(at_); }
+  /// What position() gave earlier.
+  [[nodiscard]] std::size_t position() const { return at_; }
+  void move_to(std::size_t position) { at_ = position; }
   /// Takes `token` if it comes next.
   bool take(std::string_view token);
   /// The longest run of name characters, possibly empty.

@@ -133,8 +133,7 @@ std::string Selector::text() const {
   return out;
 }
 
-Result<Selector> parse_selector(std::string_view text) {
-  LabelScanner in{text};
+Result<Selector> read_selector(LabelScanner& in) {
   Selector selector;
   in.skip_space();
   selector.metric_ = std::string{in.name()};
@@ -148,8 +147,6 @@ Result<Selector> parse_selector(std::string_view text) {
     selector.matchers_ = *std::move(matchers);
   }
   in.skip_space();
-  if (!in.at_end())
-    return in.error("expected a plain selector such as name{label=\"value\"}, found more text");
   if (auto metric = take_metric(selector.matchers_, selector.metric_, in); !metric) return metric.error();
 
   auto& matchers = selector.matchers_;
@@ -164,6 +161,14 @@ Result<Selector> parse_selector(std::string_view text) {
     compiled->patterns.back() = *std::move(pattern);
   }
   selector.compiled_ = std::move(compiled);
+  return selector;
+}
+
+Result<Selector> parse_selector(std::string_view text) {
+  LabelScanner in{text};
+  auto selector = read_selector(in);
+  if (selector && !in.at_end())
+    return in.error("expected a plain selector such as name{label=\"value\"}, found more text");
   return selector;
 }
 

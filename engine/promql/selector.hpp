@@ -11,6 +11,8 @@
 
 namespace settle::engine {
 
+class LabelScanner;
+
 enum class MatchKind : std::uint8_t { equal, not_equal, regex, not_regex };
 
 struct Matcher {
@@ -33,7 +35,7 @@ class Selector {
   [[nodiscard]] std::string text() const;
 
  private:
-  friend Result<Selector> parse_selector(std::string_view text);
+  friend Result<Selector> read_selector(LabelScanner& in);
   struct Compiled;
   std::string metric_;
   std::vector<Matcher> matchers_;
@@ -42,5 +44,7 @@ class Selector {
 
 /// The metric name is required (as name or `__name__="…"`). Errors carry the position (1-based column).
 [[nodiscard]] Result<Selector> parse_selector(std::string_view text);
+/// The same from where `in` stands, to after the selector and the space that follows it.
+[[nodiscard]] Result<Selector> read_selector(LabelScanner& in);
 
 }  // namespace settle::engine

@@ -9,6 +9,7 @@
 #include "engine/model/series.hpp"
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
+#include "engine/promql/parser.hpp"
 #include "engine/promql/selector.hpp"
 
 namespace {
@@ -46,6 +47,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case '5':
       check(text, parse_finality, format_finality);
+      break;
+    case '6':
+      check(text, parse_job_query, [](const JobQuery& read) { return read.text(); });
       break;
     default:
       break;
