@@ -1,0 +1,178 @@
+// engine/query/window_merge.hpp: what k consecutive buckets hold, merged; bucket by bucket further on at no
+// more than three merges a step.
+//
+// Blocks of k buckets are aligned to the epoch: bucket i is in block floor(i / k). A window that ends inside
+// a block is a suffix of the block before it and a prefix of that block; one that ends with a block is that
+// block. What is merged with what depends on these places alone, not on what was asked or corrected before:
+//
+//   prefix to i = (((c_first + c_first+1) + ...) + c_i)      from the block's first bucket on
+//   suffix from i = (((c_last + c_last-1) + ...) + c_i)      from the block's last bucket back
+//   window = suffix + prefix
+//
+// with buckets without a cell left out. So sums of doubles have the same bits live and backfilled. (Two
+// stacks, as of Tangwongsan et al., with the turn at a time instead of wherever it falls.)
+//
+// Kept are all suffixes of one block, one copy each, and one prefix: those of the window asked last. Steps to
+// the next bucket cost 3k - 2 merges in k steps; a first window, or one elsewhere, k + 1 and the suffixes of
+// the blocks that it enters.
+#pragma once
+
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "engine/model/time.hpp"
+#include "engine/result.hpp"
+
+namespace settle::query {
+
+/// A Merger has
+///   Partial: a value type; Partial{} is nothing, assignment copies;
+///   add(Partial& into, const Cell&) -> Result<void>: the cell of a bucket that touches those merged so far,
+///     later or earlier;
+///   join(Partial& into, const Partial& later) -> Result<void>.
+/// After an error `into` is as it was.
+template <class Merger>
+class WindowMerge {
+ public:
+  using Partial = typename Merger::Partial;
+
+  /// Windows of `buckets` (> 0) of that length (> 0).
+  WindowMerge(engine::Duration granularity, std::int64_t buckets)
+      : granularity_(granularity), buckets_(buckets) {
+    assert(granularity.count() > 0 && buckets > 0);
+    suffix_.built_from = buckets_;
+  }
+
+  /// Merges the buckets whose ends lie in (end - buckets * granularity, end] into `out`, over what it held;
+  /// gives how many had a cell. `end` is the end of a bucket. cell_at(start of a bucket) -> const Cell*,
+  /// nullptr where there is none; it must say the same again until changed(). An error of the merger is
+  /// passed on, and `out` then of no use; windows without that bucket are not harmed.
+  template <class CellAt>
+  engine::Result<std::size_t> merge(engine::Time end, const CellAt& cell_at, const Merger& merger,
+                                    Partial& out) {
+    assert(engine::floor_to(end, granularity_) == end);
+    const Place last = place(end - granularity_);
+    if (auto extended = extend_prefix(last, cell_at, merger); !extended) return extended.error();
+    if (last.offset + 1 == buckets_) {
+      out = prefix_.partial;
+      return prefix_.cells;
+    }
+    const Place first{.block = last.block - 1, .offset = last.offset + 1};
+    if (auto extended = extend_suffix(first, cell_at, merger); !extended) return extended.error();
+    const std::size_t before = cells_from(first.offset);
+    if (before == 0) {
+      out = prefix_.partial;
+      return prefix_.cells;
+    }
+    out = suffix_.steps[before - 1].partial;
+    if (prefix_.cells == 0) return before;
+    if (auto joined = merger.join(out, prefix_.partial); !joined) return joined.error();
+    return before + prefix_.cells;
+  }
+
+  /// The cell of the bucket that starts there appeared, went or is another one. What was merged without it
+  /// stays.
+  void changed(engine::Time bucket) {
+    const Place at = place(bucket);
+    if (prefix_.block == at.block && prefix_.next > at.offset) restart_prefix(at.block);
+    if (suffix_.block == at.block && suffix_.built_from <= at.offset) {
+      suffix_.built = cells_from(at.offset + 1);
+      suffix_.built_from = at.offset + 1;
+    }
+  }
+
+ private:
+  struct Place {
+    std::int64_t block = 0;
+    std::int64_t offset = 0;  // of the bucket in its block
+  };
+  struct Prefix {
+    std::int64_t block = 0;
+    std::int64_t next = 0;  // offset of the first bucket that is not in it
+    Partial partial{};
+    std::size_t cells = 0;
+  };
+  struct Step {
+    std::int64_t offset = 0;
+    Partial partial{};
+  };
+  struct Suffix {
+    std::int64_t block = 0;
+    std::int64_t built_from = 0;  // the least offset that was looked at
+    std::vector<Step> steps;      // of buckets with a cell, from the block's end back
+    std::size_t built = 0;        // so many of them are; the others keep their memory
+  };
+
+  [[nodiscard]] Place place(engine::Time bucket) const {
+    const engine::Time start = engine::floor_to(bucket, granularity_);
+    const engine::Time block = engine::floor_to(start, granularity_ * buckets_);
+    return {.block = block.time_since_epoch() / (granularity_ * buckets_),
+            .offset = (start - block) / granularity_};
+  }
+  [[nodiscard]] engine::Time start_of(Place at) const {
+    return engine::Time{granularity_ * (at.block * buckets_ + at.offset)};
+  }
+
+  void restart_prefix(std::int64_t block) {
+    prefix_.block = block;
+    prefix_.next = 0;
+    prefix_.partial = Partial{};
+    prefix_.cells = 0;
+  }
+
+  /// The number of steps at or after `offset`.
+  [[nodiscard]] std::size_t cells_from(std::int64_t offset) const {
+    const auto first = suffix_.steps.begin();
+    const auto end = std::partition_point(first, first + static_cast<std::ptrdiff_t>(suffix_.built),
+                                          [&](const Step& step) { return step.offset >= offset; });
+    return static_cast<std::size_t>(end - first);
+  }
+
+  template <class CellAt>
+  engine::Result<void> extend_prefix(Place last, const CellAt& cell_at, const Merger& merger) {
+    if (prefix_.block != last.block || prefix_.next > last.offset + 1) restart_prefix(last.block);
+    for (; prefix_.next <= last.offset; ++prefix_.next) {
+      const auto* const cell = cell_at(start_of({.block = last.block, .offset = prefix_.next}));
+      if (cell == nullptr) continue;
+      if (auto added = merger.add(prefix_.partial, *cell); !added) return added;
+      ++prefix_.cells;
+    }
+    return {};
+  }
+
+  template <class CellAt>
+  engine::Result<void> extend_suffix(Place first, const CellAt& cell_at, const Merger& merger) {
+    if (suffix_.block != first.block) {
+      suffix_.block = first.block;
+      suffix_.built_from = buckets_;
+      suffix_.built = 0;
+    }
+    for (; suffix_.built_from > first.offset; --suffix_.built_from) {
+      const std::int64_t offset = suffix_.built_from - 1;
+      const auto* const cell = cell_at(start_of({.block = first.block, .offset = offset}));
+      if (cell == nullptr) continue;
+      if (suffix_.built == suffix_.steps.size()) suffix_.steps.emplace_back();
+      Step& step = suffix_.steps[suffix_.built];
+      step.offset = offset;
+      if (suffix_.built == 0) {
+        step.partial = Partial{};
+      } else {
+        step.partial = suffix_.steps[suffix_.built - 1].partial;
+      }
+      if (auto added = merger.add(step.partial, *cell); !added) return added;
+      ++suffix_.built;
+    }
+    return {};
+  }
+
+  engine::Duration granularity_;
+  std::int64_t buckets_;
+  Prefix prefix_;
+  Suffix suffix_;
+};
+
+}  // namespace settle::query
