@@ -57,10 +57,7 @@ class WindowMerge {
     assert(engine::floor_to(end, granularity_) == end);
     const Place last = place(end - granularity_);
     if (auto extended = extend_prefix(last, cell_at, merger); !extended) return extended.error();
-    if (last.offset + 1 == buckets_) {
-      out = prefix_.partial;
-      return prefix_.cells;
-    }
+    // Past the end of its block if the window ends with the next one: nothing of it then.
     const Place first{.block = last.block - 1, .offset = last.offset + 1};
     if (auto extended = extend_suffix(first, cell_at, merger); !extended) return extended.error();
     const std::size_t before = cells_from(first.offset);
