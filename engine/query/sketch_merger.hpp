@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <variant>
 
 #include "engine/codec/codec.hpp"
 #include "engine/result.hpp"
@@ -31,7 +32,7 @@ struct BlobMerger {
   engine::Result<void> join(Partial& into, const Partial& later) const { return sketch::merge(into, later); }
   engine::Result<void> add_across(Partial& into, std::string_view blob) const {
     // Only statistics differ by what they are merged along, and those the codec merges in time.
-    if (settings.format != codec::Format::stats) return codec::merge(into, blob, settings);
+    if (!std::holds_alternative<sketch::Stats>(into)) return codec::merge(into, blob, settings);
     Partial cell;
     if (auto read = codec::merge(cell, blob, settings); !read) return read;
     return sketch::merge(into, cell, sketch::Along::series);

@@ -45,6 +45,7 @@ TEST(JobQuery, HasOneTextHoweverItWasWritten) {
       {"topk_over_time(10, m[1h])", "top_k_over_time(10, m[1h])"},
       {"topk_over_time(1_000, m[1h])", "top_k_over_time(1000, m[1h])"},
       {"topk_over_time(0X_1f, m[1h])", "top_k_over_time(31, m[1h])"},
+      {"topk_over_time(0xA, (m{b=\"2\",a='1'}[300]))", "top_k_over_time(10, m{a=\"1\",b=\"2\"}[5m])"},
       {"topk_over_time(1e300, m[1h])", "top_k_over_time(1e+300, m[1h])"},
   };
   for (const auto& [text, expected] : cases) {

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/codec/cell/frame.hpp"
 #include "engine/codec/ddsketch_binary.hpp"
 #include "engine/codec/stats.hpp"
 #include "engine/query/merge_across.hpp"
@@ -70,15 +71,20 @@ TEST(SketchWindows, OfStatisticsAreTheNaiveMerge) {
     const auto buckets = static_cast<std::int64_t>(1 + dice.below(10));
     Cells<sketch::Accumulator> cells;
     Cells<std::string> blobs;
+    Cells<std::string> frames;
     for (std::int64_t i = 0; i < 50; ++i) {
       if (!dice.chance(80)) continue;
       const sketch::Stats stats = stats_of(dice, i);
       cells[i] = stats;
       blobs[i] = codec::encode_stats(stats);
+      frames[i] = codec::encode_cell(cells[i]);
     }
     const BlobMerger of_blobs{.settings = {.format = codec::Format::stats}};
     if (auto fault = windows_fault(cells, 0, 60, buckets, AccumulatorMerger{}); !fault.empty()) return fault;
     if (auto fault = windows_fault(blobs, 0, 60, buckets, of_blobs); !fault.empty()) return "blobs, " + fault;
+    const BlobMerger of_frames{.settings = {.format = codec::Format::cell}};
+    if (auto fault = windows_fault(frames, 0, 60, buckets, of_frames); !fault.empty())
+      return "frames, " + fault;
     // Decoded or not, the same.
     sketch::Accumulator from_cells;
     sketch::Accumulator from_blobs;
