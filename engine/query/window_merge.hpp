@@ -65,7 +65,7 @@ class WindowMerge {
       out = prefix_.partial;
       return prefix_.cells;
     }
-    out = suffix_.steps[before - 1].partial;
+    out = suffix_.partials[before - 1];
     if (prefix_.cells == 0) return before;
     if (auto joined = merger.join(out, prefix_.partial); !joined) return joined.error();
     return before + prefix_.cells;
@@ -77,7 +77,7 @@ class WindowMerge {
     const Place at = place(bucket);
     if (prefix_.block == at.block && prefix_.next > at.offset) restart_prefix(at.block);
     if (suffix_.block == at.block && suffix_.built_from <= at.offset) {
-      suffix_.built = cells_from(at.offset + 1);
+      suffix_.offsets.resize(cells_from(at.offset + 1));
       suffix_.built_from = at.offset + 1;
     }
   }
@@ -93,15 +93,13 @@ class WindowMerge {
     Partial partial{};
     std::size_t cells = 0;
   };
-  struct Step {
-    std::int64_t offset = 0;
-    Partial partial{};
-  };
   struct Suffix {
     std::int64_t block = 0;
     std::int64_t built_from = 0;  // the least offset that was looked at
-    std::vector<Step> steps;      // of buckets with a cell, from the block's end back
-    std::size_t built = 0;        // so many of them are; the others keep their memory
+    // Of buckets with a cell, from the block's end back. Apart, so that a search touches few lines of the
+    // cache, and of partials there may be more than offsets: those keep their memory.
+    std::vector<std::int64_t> offsets;
+    std::vector<Partial> partials;
   };
 
   [[nodiscard]] Place place(engine::Time bucket) const {
@@ -121,12 +119,12 @@ class WindowMerge {
     prefix_.cells = 0;
   }
 
-  /// The number of steps at or after `offset`.
+  /// How many cells the suffix holds at or after `offset`.
   [[nodiscard]] std::size_t cells_from(std::int64_t offset) const {
-    const auto first = suffix_.steps.begin();
-    const auto end = std::partition_point(first, first + static_cast<std::ptrdiff_t>(suffix_.built),
-                                          [&](const Step& step) { return step.offset >= offset; });
-    return static_cast<std::size_t>(end - first);
+    const auto& offsets = suffix_.offsets;
+    const auto end =
+        std::partition_point(offsets.begin(), offsets.end(), [&](std::int64_t at) { return at >= offset; });
+    return static_cast<std::size_t>(end - offsets.begin());
   }
 
   template <class CellAt>
@@ -146,22 +144,22 @@ class WindowMerge {
     if (suffix_.block != first.block) {
       suffix_.block = first.block;
       suffix_.built_from = buckets_;
-      suffix_.built = 0;
+      suffix_.offsets.clear();
     }
     for (; suffix_.built_from > first.offset; --suffix_.built_from) {
       const std::int64_t offset = suffix_.built_from - 1;
       const auto* const cell = cell_at(start_of({.block = first.block, .offset = offset}));
       if (cell == nullptr) continue;
-      if (suffix_.built == suffix_.steps.size()) suffix_.steps.emplace_back();
-      Step& step = suffix_.steps[suffix_.built];
-      step.offset = offset;
-      if (suffix_.built == 0) {
-        step.partial = Partial{};
+      const std::size_t built = suffix_.offsets.size();
+      if (built == suffix_.partials.size()) suffix_.partials.emplace_back();
+      Partial& partial = suffix_.partials[built];
+      if (built == 0) {
+        partial = Partial{};
       } else {
-        step.partial = suffix_.steps[suffix_.built - 1].partial;
+        partial = suffix_.partials[built - 1];
       }
-      if (auto added = merger.add(step.partial, *cell); !added) return added;
-      ++suffix_.built;
+      if (auto added = merger.add(partial, *cell); !added) return added;
+      suffix_.offsets.push_back(offset);
     }
     return {};
   }
