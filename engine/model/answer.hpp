@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/model/blob.hpp"
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
 
@@ -42,6 +43,8 @@ struct ScopeAnswer {
   Completeness completeness = Completeness::complete;
   std::optional<Time> frontier;  // "data through": buckets that end at or before it have data
   std::vector<Observation> rows;
+  /// Of a stream of sketches: one for each row, whose value is its fingerprint. Otherwise none.
+  std::vector<Blob> sketches;
 };
 
 /// The whole answer of one poll; at most one ScopeAnswer per scope.
