@@ -82,6 +82,23 @@ class WindowMerge {
     }
   }
 
+  /// The cells of all buckets before that one went.
+  void forget_before(engine::Time bucket) {
+    const Place at = place(bucket);
+    if (prefix_.block < at.block || (prefix_.block == at.block && at.offset > 0)) restart_prefix(at.block);
+    if (suffix_.block < at.block) {
+      restart_suffix(at.block);
+    } else if (suffix_.block == at.block && suffix_.built_from < at.offset) {
+      suffix_.offsets.resize(cells_from(at.offset));
+      suffix_.built_from = at.offset;
+    }
+  }
+  /// As when it was made, but keeps the memory.
+  void restart() {
+    restart_prefix(0);
+    restart_suffix(0);
+  }
+
  private:
   struct Place {
     std::int64_t block = 0;
@@ -119,6 +136,12 @@ class WindowMerge {
     prefix_.cells = 0;
   }
 
+  void restart_suffix(std::int64_t block) {
+    suffix_.block = block;
+    suffix_.built_from = buckets_;
+    suffix_.offsets.clear();
+  }
+
   /// How many cells the suffix holds at or after `offset`.
   [[nodiscard]] std::size_t cells_from(std::int64_t offset) const {
     const auto& offsets = suffix_.offsets;
@@ -141,11 +164,7 @@ class WindowMerge {
 
   template <class CellAt>
   engine::Result<void> extend_suffix(Place first, const CellAt& cell_at, const Merger& merger) {
-    if (suffix_.block != first.block) {
-      suffix_.block = first.block;
-      suffix_.built_from = buckets_;
-      suffix_.offsets.clear();
-    }
+    if (suffix_.block != first.block) restart_suffix(first.block);
     for (; suffix_.built_from > first.offset; --suffix_.built_from) {
       const std::int64_t offset = suffix_.built_from - 1;
       const auto* const cell = cell_at(start_of({.block = first.block, .offset = offset}));

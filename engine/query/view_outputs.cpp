@@ -1,0 +1,180 @@
+#include "engine/query/view_outputs.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/codec/cell/frame.hpp"
+
+namespace settle::query {
+
+using engine::Time;
+
+engine::Result<void> OutputMerger::add(Partial& into, const OutputCell& cell) const {
+  ++*merges;
+  if (cell.fault != nullptr) return *cell.fault;
+  if (cell.merged != nullptr) return sketch::merge(into, *cell.merged);
+  return codec::merge_cell(into, cell.blob);
+}
+
+engine::Result<void> OutputMerger::join(Partial& into, const Partial& later) const {
+  ++*merges;
+  return sketch::merge(into, later);
+}
+
+ViewOutputs::ViewOutputs(Options options)
+    : options_(std::move(options)), behind_(options_.granularity, options_.buckets) {
+  clear();
+}
+
+void ViewOutputs::clear() {
+  outputs_.clear();
+  inputs_.clear();
+  order_.clear();
+  is_ordered_ = true;
+  behind_of_.reset();
+  if (options_.by) groups_.emplace(*options_.by);
+}
+
+LabelGroups::TextOf ViewOutputs::texts() const {
+  return [this](SeriesId id) -> std::string_view { return inputs_[id].series; };
+}
+
+std::optional<ViewOutputs::Touched> ViewOutputs::changed(const FinalCells& cells, SeriesId series,
+                                                         Time bucket) {
+  const bool is_known = series < inputs_.size() && !inputs_[series].series.empty();
+  bool is_new = false;
+  if (!is_known) {
+    if (cells.series(series).empty()) return std::nullopt;
+    is_new = enter(cells, series);
+    if (inputs_[series].series.empty()) return std::nullopt;
+  }
+  const OutputId id = inputs_[series].output;
+  outputs_[id].newest.changed(bucket);
+  return Touched{.id = id, .is_new = is_new};
+}
+
+/// Whether its output is new.
+bool ViewOutputs::enter(const FinalCells& cells, SeriesId series) {
+  if (inputs_.size() <= series) inputs_.resize(series + std::size_t{1});
+  Input& input = inputs_[series];
+  input.series = cells.series(series);
+  if (!groups_) {
+    input.output = series;
+    begin(series, input.series);
+    return true;
+  }
+  const auto group = groups_->add(series, texts());
+  if (!group) {
+    input.series.clear();
+    return false;
+  }
+  input.output = *group;
+  if (groups_->members(*group).size() > 1) return false;
+  engine::Labels labels = groups_->labels(*group);
+  const auto name = [](const engine::Label& label) { return label.name < engine::kMetricNameLabel; };
+  labels.insert(std::partition_point(labels.begin(), labels.end(), name),
+                {.name = std::string{engine::kMetricNameLabel}, .value = options_.metric});
+  begin(*group, engine::series_text(labels));
+  return true;
+}
+
+void ViewOutputs::begin(OutputId id, std::string series) {
+  const Output fresh{.series = {}, .newest = {options_.granularity, options_.buckets}, .front = {}};
+  if (outputs_.size() <= id) outputs_.resize(id + std::size_t{1}, fresh);
+  outputs_[id] = fresh;
+  outputs_[id].series = std::move(series);
+  is_ordered_ = false;
+}
+
+std::optional<OutputId> ViewOutputs::gone(SeriesId series) {
+  if (series >= inputs_.size() || inputs_[series].series.empty()) return std::nullopt;
+  const OutputId id = inputs_[series].output;
+  if (groups_) groups_->remove(series, texts());
+  inputs_[series].series.clear();
+  if (groups_ && !groups_->members(id).empty()) return std::nullopt;
+  outputs_[id] = {.series = {}, .newest = {options_.granularity, options_.buckets}, .front = {}};
+  if (behind_of_ == id) behind_of_.reset();
+  is_ordered_ = false;
+  return id;
+}
+
+void ViewOutputs::forget_before(Time bucket) {
+  const auto before_last = options_.granularity * (options_.buckets - 1);
+  for (Output& output : outputs_) {
+    // Otherwise what is forgotten is in none of the windows that are still to come.
+    if (output.front && *output.front - before_last < bucket) output.newest.forget_before(bucket);
+  }
+}
+
+std::span<const OutputId> ViewOutputs::in_order() {
+  if (!is_ordered_) {
+    order_.clear();
+    for (OutputId id = 0; id < outputs_.size(); ++id) {
+      if (!outputs_[id].series.empty()) order_.push_back(id);
+    }
+    std::sort(order_.begin(), order_.end(),
+              [this](OutputId a, OutputId b) { return outputs_[a].series < outputs_[b].series; });
+    is_ordered_ = true;
+  }
+  return order_;
+}
+
+/// The members' cells, merged in the order of their texts; a cell that is alone as it is.
+const OutputCell* ViewOutputs::cell_of_group(const FinalCells& cells, GroupId group, Time bucket) {
+  const engine::Blob* first = nullptr;
+  bool several = false;
+  for (const SeriesId member : groups_->members(group)) {
+    const engine::Blob* const one = cells.cell(member, bucket);
+    if (one == nullptr) continue;
+    if (first == nullptr) {
+      first = one;
+      continue;
+    }
+    sketch::Accumulator next;
+    engine::Result<void> added;
+    if (!several) {
+      several = true;
+      merged_ = {};
+      ++merges_;
+      added = codec::merge_cell(merged_, first->bytes());
+    }
+    ++merges_;
+    if (added) added = codec::merge_cell(next, one->bytes());
+    if (added) added = sketch::merge(merged_, next, sketch::Along::series);
+    if (!added) {
+      fault_ = added.error();
+      cell_ = {.blob = {}, .merged = nullptr, .fault = &fault_};
+      return &cell_;
+    }
+  }
+  if (first == nullptr) return nullptr;
+  cell_ = several ? OutputCell{.blob = {}, .merged = &merged_} : OutputCell{.blob = first->bytes()};
+  return &cell_;
+}
+
+engine::Result<std::size_t> ViewOutputs::merge(const FinalCells& cells, OutputId id, Time last,
+                                               sketch::Accumulator& out) {
+  Output& output = outputs_[id];
+  const bool is_newest = !output.front || last >= *output.front;
+  if (is_newest) output.front = last;
+  if (!is_newest && behind_of_ != id) {
+    behind_.restart();
+    behind_of_ = id;
+  }
+  Windows& windows = is_newest ? output.newest : behind_;
+  const Time end = last + options_.granularity;
+  const OutputMerger merger{.merges = &merges_};
+  if (groups_) {
+    return windows.merge(
+        end, [&](Time bucket) { return cell_of_group(cells, id, bucket); }, merger, out);
+  }
+  const auto cell_at = [&](Time bucket) -> const OutputCell* {
+    const engine::Blob* const cell = cells.cell(id, bucket);
+    if (cell == nullptr) return nullptr;
+    cell_ = {.blob = cell->bytes()};
+    return &cell_;
+  };
+  return windows.merge(end, cell_at, merger, out);
+}
+
+}  // namespace settle::query
