@@ -44,7 +44,7 @@ struct ScopeAnswer {
   std::optional<Time> frontier;  // "data through": buckets that end at or before it have data
   std::vector<Observation> rows;
   /// Of a stream of sketches: one for each row, whose value is its fingerprint. Otherwise none.
-  std::vector<Blob> sketches;
+  std::vector<Blob> sketches = {};
 };
 
 /// The whole answer of one poll; at most one ScopeAnswer per scope.

@@ -76,10 +76,13 @@ void take_points(const Engine& engine, ClosedHistory& out) {
     starts[rank] = start;
     start += counts[number];
   }
+  const bool sketches = engine.options().sketches;
   out.points.resize(taken.size());
+  if (sketches) out.sketches.resize(taken.size());
   for (const auto& [at, scope] : taken) {
     const CellView& cell = cells[at];
     const std::uint32_t rank = ranks[static_cast<std::size_t>(cell.number)];
+    if (sketches) out.sketches[starts[rank]] = cell.sketch;
     out.points[starts[rank]++] = {.series = rank, .scope = scope, .bucket = cell.bucket, .value = cell.value};
   }
 }
@@ -102,6 +105,12 @@ struct Run {
   std::size_t last = 0;
 };
 
+bool have_sketches(const ScopeAnswer& part) {
+  return part.sketches.size() == part.rows.size() &&
+         std::none_of(part.sketches.begin(), part.sketches.end(),
+                      [](const Blob& sketch) { return sketch.empty(); });
+}
+
 /// The rows of the one scope, series by series, each in time, by text: where a stabilizer would refuse none
 /// of them, find nothing in conflict and add nothing. None: it might.
 std::optional<std::vector<Run>> plain_runs(const EngineOptions& options, const Answer& answer,
@@ -112,6 +121,7 @@ std::optional<std::vector<Run>> plain_runs(const EngineOptions& options, const A
   const ScopeAnswer& part = answer.scopes.front();
   if (part.completeness != Completeness::complete || part.rows.size() > options.open_cells_max)
     return std::nullopt;
+  if (options.sketches && !have_sketches(part)) return std::nullopt;
   const Duration step = options.granularity;
   const Time from = std::max(range.from, part.covered.from);
   const Time to = std::min(floor_to(part.covered.to, step), floor_to(now, step) + step);
@@ -138,14 +148,17 @@ std::optional<std::vector<Run>> plain_runs(const EngineOptions& options, const A
   return runs;
 }
 
-/// As take_points().
-void take_runs(std::span<const Observation> rows, std::span<const Run> runs, ClosedHistory& out) {
+/// As take_points(). `sketches`: of each row, or none.
+void take_runs(std::span<const Observation> rows, std::span<const Blob> sketches, std::span<const Run> runs,
+               ClosedHistory& out) {
   const Ranges& answered = out.scopes.front().answered;
   out.points.reserve(rows.size());
+  out.sketches.reserve(sketches.size());
   TimeRange near;  // an answered range: mostly there is one
   for (const Run& run : runs) {
     const std::size_t before = out.points.size();
-    for (const Observation& row : rows.subspan(run.first, run.last - run.first)) {
+    for (std::size_t at = run.first; at < run.last; ++at) {
+      const Observation& row = rows[at];
       if (!near.contains(row.bucket)) {
         const auto found = std::find_if(answered.list().begin(), answered.list().end(),
                                         [&](const TimeRange& one) { return one.contains(row.bucket); });
@@ -154,6 +167,7 @@ void take_runs(std::span<const Observation> rows, std::span<const Run> runs, Clo
       }
       const auto series = static_cast<std::uint32_t>(out.series.size());
       out.points.push_back({.series = series, .scope = 0, .bucket = row.bucket, .value = row.value});
+      if (!sketches.empty()) out.sketches.push_back(sketches[at]);
     }
     if (out.points.size() > before) out.series.emplace_back(run.text);
   }
@@ -176,44 +190,56 @@ Ranges answered_of(const ClosedHistory& history, const std::optional<std::string
   return answered;
 }
 
+/// What a point is in the end.
+struct Final {
+  Value value;
+  Blob sketch = {};
+};
+
 /// Gathers samples in (series text, bucket) order.
 class Filling {
  public:
-  Filling(const FillOrder& order, Fill& out) : order_(order), out_(out) {}
+  Filling(const FillOrder& order, bool sketches, Fill& out) : order_(order), sketches_(sketches), out_(out) {}
 
   [[nodiscard]] bool wants(Time bucket) const {
     return order_.range.contains(bucket) &&
            (!order_.valid_until || bucket + order_.granularity <= *order_.valid_until);
   }
-  void found(const std::string& series, Time bucket, const Value& value, const KnownPoint* known) {
+  void found(const std::string& series, Time bucket, const Final& final, const KnownPoint* known) {
     if (known == nullptr || !known->emitted) {
-      emit(series, {.bucket = bucket, .value = value, .revision = 1, .reason = Reason::backfill});
-    } else if (*known->emitted != value) {
-      correct(series, bucket, value, *known);
+      emit(series, {.bucket = bucket,
+                    .value = final.value,
+                    .revision = 1,
+                    .reason = Reason::backfill,
+                    .sketch = final.sketch});
+    } else if (*known->emitted != final.value) {
+      correct(series, bucket, final, *known);
     }
   }
   void lost(const std::string& series, Time bucket, const KnownPoint& known) {
     if (!known.last_observed) return;
     if (known.emitted) {
       const bool due = order_.output == Output::counter && *known.emitted != *known.last_observed;
-      if (due) correct(series, bucket, *known.last_observed, known);
+      if (due) correct(series, bucket, {.value = *known.last_observed}, known);
       return;
     }
     emit(series, {.bucket = bucket, .value = *known.last_observed, .revision = 1, .reason = Reason::ttl});
   }
 
  private:
-  void correct(const std::string& series, Time bucket, const Value& value, const KnownPoint& known) {
+  void correct(const std::string& series, Time bucket, const Final& final, const KnownPoint& known) {
+    const Value& value = final.value;
     if (order_.corrections == Corrections::hold || (order_.rising_only && value < *known.emitted)) {
       ++out_.held_back;
-      out_.unpropagated += value.as_double() - known.emitted->as_double();
+      if (!sketches_) out_.unpropagated += value.as_double() - known.emitted->as_double();
       return;
     }
     emit(series, {.bucket = bucket,
                   .value = value,
                   .revision = known.revision + 1,
                   .reason = Reason::correction,
-                  .replaced = known.emitted});
+                  .replaced = known.emitted,
+                  .sketch = final.sketch});
   }
   void emit(const std::string& series, Sample sample) {
     if (&series != last_ && (out_.series.empty() || out_.series.back() != series)) {
@@ -223,10 +249,11 @@ class Filling {
     sample.series = out_.series.size() - 1;
     sample.age = order_.now - (sample.bucket + order_.granularity);
     sample.evidence_polls = 1;
-    out_.samples.push_back(sample);
+    out_.samples.push_back(std::move(sample));
   }
 
   const FillOrder& order_;
+  bool sketches_;
   Fill& out_;
   const std::string* last_ = nullptr;  // the series of the sample before: both its owners outlive this
 };
@@ -255,13 +282,15 @@ ClosedHistory close_history(const EngineOptions& options, const Answer& answer, 
   const std::optional<std::vector<Run>> runs = plain_runs(options, answer, range, now);
   if (!runs) return stabilize_history(options, answer, range, now);
   ClosedHistory out = judge_scopes(options, answer, range, now);
-  take_runs(answer.scopes.front().rows, *runs, out);
+  const ScopeAnswer& part = answer.scopes.front();
+  take_runs(part.rows, options.sketches ? std::span{part.sketches} : std::span<const Blob>{}, *runs, out);
   return out;
 }
 
 Fill plan_fill(const ClosedHistory& history, const KnownPoints& known, const FillOrder& order) {
   Fill out;
-  Filling filling{order, out};
+  const bool sketches = !history.sketches.empty();
+  Filling filling{order, sketches, out};
   out.samples.reserve(history.points.size());
   const Ranges answered = answered_of(history, order.scope);
   Ranges seen;    // buckets with a point
@@ -276,7 +305,8 @@ Fill plan_fill(const ClosedHistory& history, const KnownPoints& known, const Fil
     }
     ++next;
   };
-  for (const ClosedHistory::Point& point : history.points) {
+  for (std::size_t at = 0; at < history.points.size(); ++at) {
+    const ClosedHistory::Point& point = history.points[at];
     const std::string& series = history.series[point.series];
     const std::pair<std::string_view, Time> here{series, point.bucket};
     const auto before = [&](const auto& key) {
@@ -289,7 +319,8 @@ Fill plan_fill(const ClosedHistory& history, const KnownPoints& known, const Fil
                       (is_known && next->second.given_up);
     if (mine && !known.empty()) seen.add({point.bucket, point.bucket + order.granularity});
     if (mine && filling.wants(point.bucket)) {
-      filling.found(series, point.bucket, point.value, is_known ? &next->second : nullptr);
+      const Final final{.value = point.value, .sketch = sketches ? history.sketches[at] : Blob{}};
+      filling.found(series, point.bucket, final, is_known ? &next->second : nullptr);
     }
     if (is_known) ++next;
   }

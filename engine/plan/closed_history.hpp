@@ -41,6 +41,7 @@ struct ClosedHistory {
   TimeRange range;
   std::vector<std::string> series;     // sorted
   std::vector<Point> points;           // by (series, bucket); of answered buckets only
+  std::vector<Blob> sketches = {};     // of a stream of sketches: of each point; otherwise none
   std::vector<Scope> scopes;           // as answered, by name
   std::uint64_t rows_uncountable = 0;  // counter output: refused, as in the live lane
   bool limited = false;                // series_max or open_cells_max refused rows
@@ -85,7 +86,8 @@ struct Fill {
   Ranges lost;
 };
 /// Compares what is final with what is known: new points go out with reason backfill, others as corrections,
-/// and what the source lost with reason ttl.
+/// and what the source lost with reason ttl. Of a stream of sketches samples have theirs, but for the lost:
+/// the value of those is what whoever keeps the blobs has to know.
 [[nodiscard]] Fill plan_fill(const ClosedHistory& history, const KnownPoints& known, const FillOrder& order);
 
 /// By series text.

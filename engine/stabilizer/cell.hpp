@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/finality/panel.hpp"
+#include "engine/model/blob.hpp"
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
 #include "engine/stabilizer/cell_index.hpp"
@@ -35,6 +36,7 @@ struct Cell {
     kForcedNow = 0x800,  // forced in the call that runs
     kMarked = 0x1000,    // taken into a list that is being sorted
     kPanel = 0x2000,     // in its bucket's `panel`; written to records with what that holds
+    kNewBlob = 0x4000,   // its blob goes out with the next drain
   };
   static constexpr std::uint32_t kSaved = 0x3ff;
 
@@ -104,6 +106,8 @@ struct Bucket {
   std::vector<Cell> cells;
   CellIndex index;
   std::vector<std::uint64_t> totals;  // counter output only: the emitted total of each cell
+  std::vector<Blob> blobs;            // sketches only: the newest of each cell, its value's
+  std::size_t blob_bytes = 0;         // of them
   std::vector<Entry> entries;         // by scope id
   std::vector<std::uint32_t> dirty;   // cells to write to the next record
   std::vector<Emission> emissions;    // of the call that runs
@@ -117,6 +121,7 @@ struct Bucket {
   [[nodiscard]] Entry& entry_of(ScopeId scope);
   /// Room for `more` cells without the doubling of vectors.
   void reserve_cells(std::size_t more);
+  void put_blob(std::uint32_t cell, const Blob& blob);
   [[nodiscard]] std::size_t memory_bytes() const;
 };
 

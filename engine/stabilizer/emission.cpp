@@ -342,6 +342,8 @@ std::vector<Sample> Engine::State::take_samples() {
                      .replaced = find_replaced(replaced, at),
                      .age = now - end_of(bucket->start),
                      .evidence_polls = bucket->find_entry(cell.scope)->polls - cell.at_change});
+      // What goes out in a call is what was observed last.
+      if (sketches()) out.back().sketch = bucket->blobs[at];
       count_sample(out.back().reason);
     }
   }

@@ -1,6 +1,7 @@
 #include "engine/stabilizer/engine.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "engine/stabilizer/state.hpp"
@@ -8,6 +9,11 @@
 namespace settle::engine {
 
 // ---- State: what all operations share
+
+Engine::State::State(EngineOptions given, Time live_from)
+    : options(given), from(live_from), learning(Learning::of(given)) {
+  assert(!sketches() || (!counts() && !zeroes() && !options.rising_only));
+}
 
 std::unique_ptr<Engine::State> Engine::State::clone() const {
   auto out = std::make_unique<State>(options, from);
@@ -140,6 +146,22 @@ void Engine::State::sort_by_text(const Bucket& bucket, std::vector<std::uint32_t
   }
 }
 
+/// By (bucket, series text). Texts are compared once for each series, not for each of its cells.
+void Engine::State::sort_by_text(std::vector<const Claim*>& list) {
+  std::vector<SeriesId> met;
+  std::vector<std::uint32_t> rank;
+  for (const Claim* one : list) {
+    if (one->series >= rank.size()) rank.resize(one->series + 1, kNone);
+    if (std::exchange(rank[one->series], 0) == kNone) met.push_back(one->series);
+  }
+  std::sort(met.begin(), met.end(), [&](auto a, auto b) { return series.text(a) < series.text(b); });
+  for (std::uint32_t at = 0; at < met.size(); ++at) rank[met[at]] = at;
+  std::sort(list.begin(), list.end(), [&](const Claim* a, const Claim* b) {
+    if (a->bucket != b->bucket) return a->bucket->start < b->bucket->start;
+    return rank[a->series] < rank[b->series];
+  });
+}
+
 CellView Engine::State::view(const Bucket& bucket, const Cell& cell) const {
   CellView out{.series = series.text(cell.series),
                .number = series[cell.series].number,
@@ -149,8 +171,9 @@ CellView Engine::State::view(const Bucket& bucket, const Cell& cell) const {
                .emitted = std::nullopt,
                .revision = cell.revision,
                .quiet = cell.has(Cell::kQuiet)};
+  const auto at = static_cast<std::size_t>(&cell - bucket.cells.data());
+  if (sketches()) out.sketch = bucket.blobs[at];
   if (cell.revision > 0) {
-    const auto at = static_cast<std::size_t>(&cell - bucket.cells.data());
     out.emitted = counts() ? Value::count(bucket.totals[at]) : Value::from_bits(cell.settled_bits());
   }
   return out;
@@ -292,6 +315,28 @@ std::optional<Time> Engine::newest_final_bucket() const {
   const auto newest = std::find_if(state_->buckets.rbegin(), state_->buckets.rend(), is_final);
   if (newest == state_->buckets.rend()) return std::nullopt;
   return (*newest)->start;
+}
+
+std::vector<Time> Engine::said_buckets() const {
+  const auto known = static_cast<std::size_t>(std::count_if(state_->scopes.begin(), state_->scopes.end(),
+                                                            [](const Scope& scope) { return scope.known; }));
+  const auto is_said = [&](const Bucket& bucket) {
+    const auto& entries = bucket.entries;
+    const auto is_final = [](const Entry& entry) { return entry.is_final; };
+    if (known == 0 || entries.size() != known || !std::all_of(entries.begin(), entries.end(), is_final)) {
+      return false;
+    }
+    // A quiet gauge cell was emitted: mostly there is no need to look at cells.
+    const auto is_quiet = [](const Entry& entry) { return entry.unquiet == 0; };
+    if (!state_->counts() && std::all_of(entries.begin(), entries.end(), is_quiet)) return true;
+    return std::all_of(bucket.cells.begin(), bucket.cells.end(),
+                       [](const Cell& cell) { return cell.revision > 0 || cell.has(Cell::kHeld); });
+  };
+  std::vector<Time> out;
+  for (const auto& bucket : state_->buckets) {
+    if (is_said(*bucket)) out.push_back(bucket->start);
+  }
+  return out;
 }
 
 }  // namespace settle::engine

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -50,6 +51,10 @@ struct EngineOptions {
   std::size_t series_max = 100'000;
   std::size_t open_cells_max = 10'000'000;
   Duration series_idle{std::chrono::hours{48}};  // a series without a cell for so long is forgotten
+  /// Cells hold sketches: a row's value is the fingerprint of its blob (ScopeAnswer::sketches), and equal
+  /// ones are the same observation. With gauge output, without zeros from absence, rising_only and a
+  /// tolerance, which are about numbers; as is `unpropagated`, which stays as it is.
+  bool sketches = false;
   bool operator==(const EngineOptions&) const = default;
 };
 
@@ -87,6 +92,16 @@ struct NewSeries {
   std::string text;
 };
 
+/// The newest blob of a live cell.
+struct CellBlob {
+  SeriesNumber number = 0;
+  Time bucket;
+  Blob sketch;
+  bool operator==(const CellBlob&) const = default;
+};
+/// What was stored of them; empty where nothing is.
+using BlobOf = std::function<Blob(SeriesNumber, Time)>;
+
 /// What changed since the last drain; store it in one transaction with what was emitted.
 struct Changes {
   std::uint64_t record_number = 0;  // 1, 2, … per stream
@@ -95,6 +110,9 @@ struct Changes {
   std::vector<SeriesNumber> series_retired;  // no cell and no total refers to them any more
   std::size_t cells = 0;                     // in the record
   std::size_t head_bytes = 0;                // of the record: what every record holds anew, whatever changed
+  /// Of a stream of sketches: of cells that are still live, by (bucket, number), those whose newest blob is
+  /// another than at the last drain. Records hold fingerprints only.
+  std::vector<CellBlob> blobs = {};
 };
 
 /// What the policy is at; for `learned`, what it has learned.
@@ -125,6 +143,7 @@ struct CellView {
   std::optional<Value> emitted;  // newest emitted: bucket value (gauge) or total (counter)
   std::uint32_t revision = 0;
   bool quiet = false;  // the newest observed value is final
+  Blob sketch = {};    // newest observed
 };
 
 /// A part of the source that answers by itself.
@@ -167,9 +186,11 @@ class Engine {
   /// `record` is about to be deleted from the log: marks for the next drain all that only it still holds.
   /// Records must be renewed oldest first.
   [[nodiscard]] Result<void> renew(std::string_view record);
-  /// Rebuilds the engine from the series table and the records that were kept, oldest first.
+  /// Rebuilds the engine from the series table and the records that were kept, oldest first; of a stream of
+  /// sketches `blob_of` has to know the newest blob of every live cell.
   [[nodiscard]] static Result<Engine> load(EngineOptions options, std::span<const NewSeries> series,
-                                           std::span<const std::string_view> records);
+                                           std::span<const std::string_view> records,
+                                           const BlobOf& blob_of = {});
 
   [[nodiscard]] const EngineOptions& options() const;
   [[nodiscard]] const EngineStats& stats() const;
@@ -180,7 +201,7 @@ class Engine {
   /// Of them, those whose newest observed value is final.
   [[nodiscard]] std::size_t final_cells() const;
   [[nodiscard]] std::size_t series_count() const;
-  [[nodiscard]] std::size_t memory_bytes() const;         // cells, buckets and indexes
+  [[nodiscard]] std::size_t memory_bytes() const;         // cells, their blobs, buckets and indexes
   [[nodiscard]] std::size_t series_memory_bytes() const;  // the series table
   /// Highest frontier of the scope that is furthest behind; none: no scope reports one.
   [[nodiscard]] std::optional<Time> frontier() const;
@@ -198,6 +219,10 @@ class Engine {
   [[nodiscard]] std::vector<CellView> cells() const;
   /// The newest live bucket in which every scope and every cell is final; none: there is none.
   [[nodiscard]] std::optional<Time> newest_final_bucket() const;
+  /// The live buckets, upwards, of which everything was said: every known scope's list of series is final, by
+  /// the policy or because it was still answered completely at an age past ttl, and every cell was emitted.
+  /// A series that appears later takes a bucket out again, as does a scope that does.
+  [[nodiscard]] std::vector<Time> said_buckets() const;
   /// The cells of one bucket by series text.
   [[nodiscard]] std::vector<CellView> cells_of(Time bucket) const;
 

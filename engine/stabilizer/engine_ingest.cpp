@@ -52,6 +52,7 @@ std::vector<Sample> Engine::State::ingest(const Answer& answer, Time at) {
   }
   admit_new();
   claims = std::vector<Claim>();  // a first answer makes many: not worth keeping
+  sketches_claimed = std::vector<const Blob*>();
   for (const auto& bucket : buckets) {
     for (Entry& entry : bucket->entries) {
       if (!entry.appeared) continue;
@@ -166,6 +167,10 @@ void Engine::State::take_block(Lane& lane, std::span<const Observation> rows) {
   for (const Observation& row : rows) __builtin_prefetch(row.series.data());
   for (const Observation& row : rows) {
     if (!admits(lane, row, row.value.held_bits())) continue;
+    if (sketches() && lane.sketch_of(row) == nullptr) {
+      ++stats.rows_refused;
+      continue;
+    }
     Row& out = taken[count++];
     out.row = &row;
     out.slot = lane.last_slot;
@@ -203,43 +208,55 @@ void Engine::State::take_block(Lane& lane, std::span<const Observation> rows) {
     const Value::Bits value = row.row->value.held_bits();
     // A claim of an earlier row of the block may be for this very cell.
     if (claims.size() == claims_before && is_unchanged(lane, row.slot, row.cell, value)) continue;
-    observe(lane, row.slot, row.id, value);
+    observe(lane, row.slot, row.id, *row.row);
   }
 }
 
-void Engine::State::observe(Lane& lane, std::size_t slot, SeriesId id, Value::Bits value) {
+void Engine::State::observe(Lane& lane, std::size_t slot, SeriesId id, const Observation& row) {
   if (lane.buckets[slot] == nullptr) {
     lane.buckets[slot] = &bucket_of(lane.from + static_cast<std::int64_t>(slot) * options.granularity);
   }
   const std::uint32_t at = lane.buckets[slot]->index.find(id);
-  if (!is_unchanged(lane, slot, at, value)) claim(lane, slot, id, value, at);
+  if (!is_unchanged(lane, slot, at, row.value.held_bits())) claim(lane, slot, id, row, at);
 }
 
-void Engine::State::claim(Lane& lane, std::size_t slot, SeriesId id, Value::Bits value, std::uint32_t at) {
+void Engine::State::take_value(Claim& claim, const Lane& lane, const Observation& row) {
+  claim.value = row.value.held_bits();
+  claim.scope = lane.scope;
+  if (!sketches()) return;
+  claim.sketch = static_cast<std::uint32_t>(sketches_claimed.size());
+  sketches_claimed.push_back(lane.sketch_of(row));
+}
+
+void Engine::State::put_sketch(const Claim& claim, std::uint32_t at) {
+  if (!sketches()) return;
+  claim.bucket->put_blob(at, *sketches_claimed[claim.sketch]);
+  claim.bucket->cells[at].flags |= Cell::kNewBlob;
+}
+
+void Engine::State::claim(Lane& lane, std::size_t slot, SeriesId id, const Observation& row,
+                          std::uint32_t at) {
+  const Value::Bits value = row.value.held_bits();
   Bucket& bucket = *lane.buckets[slot];
   if (is_claim(at)) {
     Claim& made = claims[at & ~kClaimBit];
     if (made.value == value) return;
     made.conflict = true;
     // Scopes come by name, so the first that reports the greatest value is the smallest name.
-    if (Value::from_bits(value) > Value::from_bits(made.value)) {
-      made.value = value;
-      made.scope = lane.scope;
-    }
+    if (row.value > Value::from_bits(made.value)) take_value(made, lane, row);
     return;
   }
-  Claim made{.bucket = &bucket, .series = id, .cell = at, .scope = lane.scope, .value = value};
+  Claim made{.bucket = &bucket, .series = id, .cell = at};
   if (at != kNone && bucket.cells[at].stamp == stamp) {
     // A row before said what the cell holds.
     const Cell& cell = bucket.cells[at];
     if (cell.bits() == value) return;
     made.conflict = true;
     made.counted = true;
-    if (Value::from_bits(cell.bits()) > Value::from_bits(value)) {
-      made.value = cell.bits();
-      made.scope = cell.scope;
-    }
+    made.value = cell.bits();
+    made.scope = cell.scope;
   }
+  if (!made.conflict || row.value > Value::from_bits(made.value)) take_value(made, lane, row);
   bucket.index.set(id, kClaimBit | static_cast<std::uint32_t>(claims.size()), series.width());
   claims.push_back(made);
 }
@@ -272,7 +289,10 @@ void Engine::State::apply_known(const Claim& claim) {
   }
   Entry& entry = bucket.entry_of(claim.scope);
   ++entry.seen;
-  if (cell.bits() != claim.value) change(scopes[claim.scope], bucket, entry, cell, claim.value);
+  if (cell.bits() != claim.value) {
+    change(scopes[claim.scope], bucket, entry, cell, claim.value);
+    put_sketch(claim, claim.cell);
+  }
   if (!claim.conflict) return;
   ++stats.conflicts;
   unquiet(entry, cell, entry.polls);
@@ -286,22 +306,6 @@ void Engine::State::change(Scope& scope, Bucket& bucket, Entry& entry, Cell& cel
   unquiet(entry, cell, entry.polls);
   scope.pending = std::max(scope.pending, bucket.start);
   note_change(bucket, static_cast<std::uint32_t>(&cell - bucket.cells.data()));
-}
-
-/// By (bucket, series text). Texts are compared once for each series, not for each of its cells.
-void Engine::State::sort_by_text(std::vector<const Claim*>& list) {
-  std::vector<SeriesId> met;
-  std::vector<std::uint32_t> rank;
-  for (const Claim* one : list) {
-    if (one->series >= rank.size()) rank.resize(one->series + 1, kNone);
-    if (std::exchange(rank[one->series], 0) == kNone) met.push_back(one->series);
-  }
-  std::sort(met.begin(), met.end(), [&](auto a, auto b) { return series.text(a) < series.text(b); });
-  for (std::uint32_t at = 0; at < met.size(); ++at) rank[met[at]] = at;
-  std::sort(list.begin(), list.end(), [&](const Claim* a, const Claim* b) {
-    if (a->bucket != b->bucket) return a->bucket->start < b->bucket->start;
-    return rank[a->series] < rank[b->series];
-  });
 }
 
 void Engine::State::admit_new() {
@@ -346,6 +350,7 @@ void Engine::State::admit_cell(const Claim& claim) {
   const std::uint32_t at = add_cell(bucket, entry, claim.series, claim.value);
   Cell& cell = bucket.cells[at];
   cell.stamp = stamp;
+  put_sketch(claim, at);
   if (entry.was_final) cell.flags |= Cell::kLate;
   if (join_panel(bucket, at) != nullptr) note_change(bucket, at);
   unquiet(entry, cell, entry.polls);

@@ -181,8 +181,26 @@ Result<void> Engine::State::finish_load() {
   return {};
 }
 
+Result<void> Engine::State::load_blobs(const BlobOf& blob_of) {
+  if (!sketches()) return {};
+  for (const auto& bucket : buckets) {
+    for (std::uint32_t at = 0; at < bucket->cells.size(); ++at) {
+      const Cell& cell = bucket->cells[at];
+      const Blob blob = blob_of ? blob_of(series[cell.series].number, bucket->start) : Blob{};
+      const bool is_right = !blob.empty() && fingerprint(blob).held_bits() == cell.bits();
+      if (!is_right) {
+        const std::string which = std::string(series.text(cell.series)) + " at " + format_time(bucket->start);
+        return damaged(record_number,
+                       (blob.empty() ? "no sketch is stored of " : "another sketch is stored of ") + which);
+      }
+      bucket->put_blob(at, blob);
+    }
+  }
+  return {};
+}
+
 Result<Engine> Engine::load(EngineOptions options, std::span<const NewSeries> series,
-                            std::span<const std::string_view> records) {
+                            std::span<const std::string_view> records, const BlobOf& blob_of) {
   if (records.empty()) return corrupt("engine: a stream without a record cannot be loaded; make a new one");
   auto state = std::make_unique<State>(options, Time{});
   if (auto loaded = state->load_series(series); !loaded) return loaded.error();
@@ -198,6 +216,7 @@ Result<Engine> Engine::load(EngineOptions options, std::span<const NewSeries> se
     if (auto loaded = state->load_record(*record); !loaded) return loaded.error();
   }
   if (auto loaded = state->finish_load(); !loaded) return loaded.error();
+  if (auto loaded = state->load_blobs(blob_of); !loaded) return loaded.error();
   return Engine{std::move(state)};
 }
 

@@ -82,6 +82,7 @@ std::vector<std::uint32_t> Engine::State::take_dirty(Bucket& bucket) {
 Changes Engine::State::drain() {
   ++record_number;
   Record record;
+  std::vector<CellBlob> blobs;
   const std::vector<ScopeId> index = write_head(record);
   const std::size_t head_bytes = encode_record(record, shape()).size();
   for (const auto& bucket : buckets) {
@@ -97,6 +98,9 @@ Changes Engine::State::drain() {
       state.cell.scope = index[cell.scope];
       record.cells.push_back(state);
       if (const PanelCell* followed = find_panel(*bucket, at)) record.panels.push_back(*followed);
+      if (!cell.has(Cell::kNewBlob)) continue;
+      cell.flags &= ~std::uint32_t{Cell::kNewBlob};
+      blobs.push_back({.number = state.number, .bucket = bucket->start, .sketch = bucket->blobs[at]});
     }
   }
   std::sort(dirty_series.begin(), dirty_series.end(),
@@ -116,7 +120,8 @@ Changes Engine::State::drain() {
           .series_added = std::exchange(added, {}),
           .series_retired = std::exchange(retired, {}),
           .cells = record.cells.size(),
-          .head_bytes = head_bytes};
+          .head_bytes = head_bytes,
+          .blobs = std::move(blobs)};
 }
 
 Result<void> Engine::renew(std::string_view bytes) {

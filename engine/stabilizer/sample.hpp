@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/model/blob.hpp"
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
 
@@ -30,6 +31,8 @@ struct Sample {
   std::optional<Value> replaced = std::nullopt;
   Duration age{};                    // of the bucket's end at emission
   std::uint32_t evidence_polls = 0;  // the quiet run behind the decision
+  /// Of a stream of sketches: what was emitted; `value` is its fingerprint. Otherwise none.
+  Blob sketch = {};
   bool operator==(const Sample&) const = default;
 };
 

@@ -45,6 +45,11 @@ struct Lane {
   std::string_view last_text;
   SeriesId last_id = 0;
   std::size_t last_slot = 0;
+  /// The row's blob; null: it has none.
+  [[nodiscard]] const Blob* sketch_of(const Observation& row) const {
+    const auto at = static_cast<std::size_t>(&row - answer->rows.data());
+    return at < answer->sketches.size() && !answer->sketches[at].empty() ? &answer->sketches[at] : nullptr;
+  }
   [[nodiscard]] bool complete() const { return answer->completeness == Completeness::complete; }
 };
 
@@ -54,7 +59,8 @@ struct Claim {
   SeriesId series = 0;
   std::uint32_t cell = kNone;  // kNone: a new one
   ScopeId scope = 0;
-  Value::Bits value;
+  std::uint32_t sketch = kNone;  // index into `sketches_claimed`; kNone: none, or the cell's own
+  Value::Bits value = {};
   bool conflict = false;
   bool counted = false;  // in the `seen` of its scope
 };
@@ -80,8 +86,7 @@ struct Learning {
 };
 
 struct Engine::State {
-  State(EngineOptions given, Time live_from)
-      : options(given), from(live_from), learning(Learning::of(given)) {}
+  State(EngineOptions given, Time live_from);
 
   EngineOptions options;
   Time from;          // L
@@ -107,6 +112,7 @@ struct Engine::State {
   // Of the call that runs.
   std::uint32_t stamp = 0;
   std::vector<Claim> claims;
+  std::vector<const Blob*> sketches_claimed;  // of the answer
   std::vector<SeriesId> provisional;
   std::vector<CellRef> conflicts;
   std::vector<CellRef> forced;
@@ -136,6 +142,7 @@ struct Engine::State {
   [[nodiscard]] bool counts() const { return options.output == Output::counter; }
   [[nodiscard]] bool zeroes() const { return options.absent == Absent::zero; }
   [[nodiscard]] bool holds() const { return options.corrections == Corrections::hold; }
+  [[nodiscard]] bool sketches() const { return options.sketches; }
   [[nodiscard]] bool orders() const { return options.in_order && !counts(); }
   /// Whether anything depends on `last_valued` and `last_scope`.
   [[nodiscard]] bool keeps_last() const { return counts() || zeroes(); }
@@ -150,6 +157,7 @@ struct Engine::State {
   void unquiet(Entry& entry, Cell& cell, std::uint32_t at_change);
   [[nodiscard]] std::uint32_t add_cell(Bucket& bucket, Entry& entry, SeriesId id, Value::Bits value);
   void sort_by_text(const Bucket& bucket, std::vector<std::uint32_t>& list);
+  void sort_by_text(std::vector<const Claim*>& list);
   [[nodiscard]] CellView view(const Bucket& bucket, const Cell& cell) const;
   void append_views(const Bucket& bucket, std::vector<CellView>& out);
 
@@ -160,10 +168,11 @@ struct Engine::State {
   void take_block(Lane& lane, std::span<const Observation> rows);
   [[nodiscard]] bool admits(Lane& lane, const Observation& row, Value::Bits value);
   [[nodiscard]] bool is_unchanged(Lane& lane, std::size_t slot, std::uint32_t at, Value::Bits value);
-  void observe(Lane& lane, std::size_t slot, SeriesId id, Value::Bits value);
-  void claim(Lane& lane, std::size_t slot, SeriesId id, Value::Bits value, std::uint32_t at);
+  void observe(Lane& lane, std::size_t slot, SeriesId id, const Observation& row);
+  void claim(Lane& lane, std::size_t slot, SeriesId id, const Observation& row, std::uint32_t at);
+  void take_value(Claim& claim, const Lane& lane, const Observation& row);
+  void put_sketch(const Claim& claim, std::uint32_t cell);
   void apply_known(const Claim& claim);
-  void sort_by_text(std::vector<const Claim*>& list);
   void admit_new();
   void admit_cell(const Claim& claim);
   void find_vanished(const Lane& lane);
@@ -253,6 +262,7 @@ struct Engine::State {
   void rank_panels();
   [[nodiscard]] Result<void> load_record(const Record& record);
   [[nodiscard]] Result<void> finish_load();
+  [[nodiscard]] Result<void> load_blobs(const BlobOf& blob_of);
 };
 
 }  // namespace settle::engine
