@@ -189,7 +189,24 @@ Answer any_answer(Dice& dice, std::string_view* odd) {
   return out;
 }
 
+/// A stream of sketches; now and then some are not there.
+void make_sketches(Dice& dice, EngineOptions& options, Answer& answer) {
+  options.sketches = true;
+  options.output = Output::gauge;
+  options.absent = Absent::none;
+  for (ScopeAnswer& part : answer.scopes) {
+    for (Observation& row : part.rows) {
+      const Blob& sketch = part.sketches.emplace_back("sketch of " + format_value(row.value));
+      if (!row.value.is_nan()) row.value = fingerprint(sketch);
+    }
+    if (part.rows.empty()) continue;
+    if (dice.chance(10)) part.sketches[dice.below(part.sketches.size())] = Blob{};
+    if (dice.chance(10)) part.sketches.pop_back();
+  }
+}
+
 TEST(ClosedHistory, IsTheSameTheShortWayAndByAStabilizer) {
+  std::size_t with_sketches = 0;
   for (std::uint64_t seed = 0; seed < 20 * kSeeds; ++seed) {
     Dice dice{seed};
     EngineOptions options = some_options(dice);
@@ -198,7 +215,8 @@ TEST(ClosedHistory, IsTheSameTheShortWayAndByAStabilizer) {
     if (dice.chance(10)) options.series_max = 2;
     if (dice.chance(10)) options.open_cells_max = 9;
     std::string_view odd;
-    const Answer answer = any_answer(dice, &odd);
+    Answer answer = any_answer(dice, &odd);
+    if (dice.chance(40)) make_sketches(dice, options, answer);
     const TimeRange range{minute(1), minute(static_cast<std::int64_t>(2 + dice.below(8)))};
     const Time now = minute(static_cast<std::int64_t>(5 + dice.below(9))) + 5s;
     SCOPED_TRACE(std::to_string(seed) + " " + std::string{odd});
@@ -206,6 +224,12 @@ TEST(ClosedHistory, IsTheSameTheShortWayAndByAStabilizer) {
     const ClosedHistory expected = stabilize_history(options, answer, range, now);
     ASSERT_EQ(got.series, expected.series);
     ASSERT_EQ(got.points.size(), expected.points.size());
+    ASSERT_EQ(got.sketches, expected.sketches);
+    ASSERT_EQ(got.sketches.size(), options.sketches ? got.points.size() : 0);
+    for (std::size_t i = 0; i < got.sketches.size(); ++i) {
+      ASSERT_EQ(fingerprint(got.sketches[i]), got.points[i].value);
+    }
+    with_sketches += got.sketches.size();
     for (std::size_t i = 0; i < got.points.size(); ++i) {
       ASSERT_EQ(got.points[i].series, expected.points[i].series);
       ASSERT_EQ(got.points[i].scope, expected.points[i].scope);
@@ -217,6 +241,37 @@ TEST(ClosedHistory, IsTheSameTheShortWayAndByAStabilizer) {
     EXPECT_EQ(got.limited, expected.limited);
     EXPECT_EQ(got.rows_uncountable, expected.rows_uncountable);
   }
+  EXPECT_GT(with_sketches, 0u);
+}
+
+TEST(ClosedHistory, IsFilledWithItsSketches) {
+  Dice dice{1};
+  EngineOptions options;
+  Answer answer;
+  ScopeAnswer& part = answer.scopes.emplace_back();
+  part.scope = "a";
+  part.covered = {minute(0), minute(3)};
+  for (int n = 0; n < 3; ++n) part.rows.push_back({"m", minute(n), Value::count(static_cast<unsigned>(n))});
+  options.sketches = true;
+  for (Observation& row : part.rows) {
+    row.value = fingerprint(part.sketches.emplace_back("sketch of " + format_value(row.value)));
+  }
+  const ClosedHistory closed = close_history(options, answer, {minute(0), minute(3)}, minute(100));
+  // The first was said before, the second was another.
+  KnownPoints known;
+  known[{"m", minute(0)}] = {.emitted = part.rows[0].value, .revision = 1, .last_observed = std::nullopt};
+  known[{"m", minute(1)}] = {.emitted = Value::count(7), .revision = 1, .last_observed = std::nullopt};
+  FillOrder order{.range = closed.range, .granularity = 1min, .now = minute(100)};
+  const Fill fill = plan_fill(closed, known, order);
+  ASSERT_EQ(fill.samples.size(), 2u);
+  EXPECT_EQ(fill.samples[0].reason, Reason::correction);
+  EXPECT_EQ(fill.samples[0].sketch, part.sketches[1]);
+  EXPECT_EQ(fill.samples[1].reason, Reason::backfill);
+  EXPECT_EQ(fill.samples[1].sketch, part.sketches[2]);
+  order.corrections = Corrections::hold;
+  const Fill held = plan_fill(closed, known, order);
+  EXPECT_EQ(held.held_back, 1u);
+  EXPECT_EQ(held.unpropagated, 0);
 }
 
 TEST(ClosedHistory, TakesNothingPastTheFrontierNorFromATruncatedAnswer) {

@@ -64,9 +64,10 @@ struct SavedEngine {
     }
     records.push_back(std::move(changes.record));
   }
-  [[nodiscard]] engine::Result<engine::Engine> load(const engine::EngineOptions& options) const {
+  [[nodiscard]] engine::Result<engine::Engine> load(const engine::EngineOptions& options,
+                                                    const engine::BlobOf& blob_of = {}) const {
     const std::vector<std::string_view> views(records.begin(), records.end());
-    return engine::Engine::load(options, series, views);
+    return engine::Engine::load(options, series, views, blob_of);
   }
 };
 

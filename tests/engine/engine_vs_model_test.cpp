@@ -12,6 +12,12 @@ std::string shown(const std::optional<T>& at) {
   return at ? engine::format_time(*at) : "none";
 }
 
+std::string shown(const std::vector<Time>& times) {
+  std::string out;
+  for (const Time at : times) out += engine::format_time(at) + " ";
+  return out;
+}
+
 /// The ways to look at cells must agree with each other.
 std::string view_fault(const EngineDriver& driver) {
   const engine::Engine& engine = driver.engine();
@@ -45,6 +51,9 @@ std::string state_difference(const EngineDriver& engine, NaiveEngine& model) {
   if (engine.newest_final_bucket() != model.newest_final_bucket()) {
     return "newest_final_bucket: got " + shown(engine.newest_final_bucket()) + ", expected " +
            shown(model.newest_final_bucket());
+  }
+  if (engine.said_buckets() != model.said_buckets()) {
+    return "said_buckets: got " + shown(engine.said_buckets()) + ", expected " + shown(model.said_buckets());
   }
   if (engine.frontier() != model.frontier()) {
     return "frontier: got " + shown(engine.frontier()) + ", expected " + shown(model.frontier());
@@ -129,6 +138,22 @@ TEST(EngineAndModel, AgreeOnWhatALongLifeTeaches) {
   EXPECT_GT(rechecked, 0U);
   EXPECT_GT(forgotten, 0U);
   EXPECT_GT(most_windows, 64U);
+}
+
+TEST(EngineAndModel, AgreeOnSketches) {
+  EXPECT_TRUE(holds_for_histories("engine and model agree on sketches", sketch_mix(), compare));
+  Mix mix = sketch_mix();
+  mix.adjust = [sketches = mix.adjust](auto& options) {
+    sketches(options);
+    options.corrections = engine::Corrections::hold;
+  };
+  EXPECT_TRUE(holds_for_histories("... that are held", mix, compare));
+  mix.adjust = [sketches = sketch_mix().adjust](auto& options) {
+    sketches(options);
+    options.finality = engine::Learned{.error_target = 0.2};
+    options.watch = options.ttl = std::chrono::minutes{3};
+  };
+  EXPECT_TRUE(holds_for_histories("... while they learn", mix, compare));
 }
 
 TEST(EngineAndModel, AgreeUnderHold) {

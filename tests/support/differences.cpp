@@ -18,7 +18,7 @@ std::string describe(const NaiveSample& sample) {
   out << sample.series << ' ' << engine::format_time(sample.bucket) << ' '
       << engine::format_value(sample.value) << " revision " << sample.revision << ' '
       << engine::reason_text(sample.reason) << " age " << engine::format_duration(sample.age) << " polls "
-      << sample.evidence_polls << " replaced " << text_of(sample.replaced);
+      << sample.evidence_polls << " replaced " << text_of(sample.replaced) << ' ' << sample.sketch.bytes();
   return out.str();
 }
 
@@ -26,7 +26,7 @@ std::string describe(const NaiveCellView& cell) {
   std::ostringstream out;
   out << cell.series << ' ' << engine::format_time(cell.bucket) << " scope " << cell.scope << ' '
       << engine::format_value(cell.value) << " emitted " << text_of(cell.emitted) << " revision "
-      << cell.revision << (cell.quiet ? " quiet" : " moving");
+      << cell.revision << (cell.quiet ? " quiet " : " moving ") << cell.sketch.bytes();
   return out.str();
 }
 

@@ -25,7 +25,8 @@ std::vector<NaiveSample> EngineDriver::named(const std::vector<engine::Sample>& 
                    .reason = sample.reason,
                    .age = sample.age,
                    .evidence_polls = sample.evidence_polls,
-                   .replaced = sample.replaced});
+                   .replaced = sample.replaced,
+                   .sketch = sample.sketch});
   }
   return out;
 }
@@ -76,6 +77,10 @@ void EngineDriver::save() {
   }
   for (const auto number : changes.series_retired) EXPECT_EQ(table_.erase(number), 1U);
   records_.push_back(std::move(changes.record));
+  for (const auto& one : changes.blobs) blobs_[{one.number, one.bucket}] = one.sketch;
+  blobs_saved_ = std::move(changes.blobs);
+  // What is sealed or given up is not asked for again.
+  std::erase_if(blobs_, [&](const auto& one) { return one.first.second < engine_.live_from(); });
 }
 
 void EngineDriver::renew() {
@@ -91,7 +96,11 @@ void EngineDriver::reload() {
   std::vector<engine::NewSeries> series;
   for (const auto& [number, text] : table_) series.push_back({.number = number, .text = text});
   const std::vector<std::string_view> records{records_.begin(), records_.end()};
-  auto loaded = engine::Engine::load(engine_.options(), series, records);
+  const auto blob_of = [&](engine::SeriesNumber number, Time bucket) {
+    const auto found = blobs_.find({number, bucket});
+    return found == blobs_.end() ? engine::Blob{} : found->second;
+  };
+  auto loaded = engine::Engine::load(engine_.options(), series, records, blob_of);
   ASSERT_TRUE(loaded) << loaded.error().detail;
   engine_ = *std::move(loaded);
 }
@@ -105,7 +114,8 @@ std::vector<NaiveCellView> EngineDriver::cells() const {
                    .value = cell.value,
                    .emitted = cell.emitted,
                    .revision = cell.revision,
-                   .quiet = cell.quiet});
+                   .quiet = cell.quiet,
+                   .sketch = cell.sketch});
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/differences.hpp"
@@ -37,12 +38,15 @@ class EngineDriver {
   [[nodiscard]] bool limited() const { return engine_.limited(); }
   [[nodiscard]] std::vector<NaiveCellView> cells() const;
   [[nodiscard]] std::optional<Time> newest_final_bucket() const { return engine_.newest_final_bucket(); }
+  [[nodiscard]] std::vector<Time> said_buckets() const { return engine_.said_buckets(); }
   [[nodiscard]] engine::FinalityView finality_view() const { return engine_.finality_view(); }
   [[nodiscard]] std::optional<Time> recheck_due(Time now) const { return engine_.recheck_due(now); }
   void recheck(const engine::Answer& answer, Time now) { engine_.recheck(answer, now); }
   [[nodiscard]] const engine::Engine& engine() const { return engine_; }
   /// All records of the log, oldest first.
   [[nodiscard]] const std::deque<std::string>& records() const { return records_; }
+  /// What the newest save wrote beside its record.
+  [[nodiscard]] const std::vector<engine::CellBlob>& blobs_saved() const { return blobs_saved_; }
 
  private:
   void learn_names();
@@ -54,6 +58,8 @@ class EngineDriver {
   std::map<engine::SeriesNumber, std::string> table_;  // as the store keeps it
   std::deque<std::string> records_;
   std::uint64_t records_saved_ = 0;
+  std::map<std::pair<engine::SeriesNumber, Time>, engine::Blob> blobs_;  // as the store keeps them
+  std::vector<engine::CellBlob> blobs_saved_;
 };
 
 /// What a step gave: samples, or the gaps of a release.

@@ -17,6 +17,7 @@ struct HistoryRow {
   std::string series;
   engine::Time bucket;
   engine::Value value;
+  engine::Blob sketch = {};
 };
 
 struct HistoryPart {
@@ -58,6 +59,9 @@ struct Mix {
   bool odd_rows = true;     // refused, conflicting, fractional or enormous ones; clocks that go back
   std::function<void(engine::EngineOptions&)> adjust = [](engine::EngineOptions&) {};
 };
+
+/// Streams of sketches: every row has one of its value, but for some odd rows, which lack it.
+[[nodiscard]] Mix sketch_mix();
 
 /// The same history for the same seed, mix and number of polls.
 [[nodiscard]] History make_history(std::uint64_t seed, const Mix& mix, std::size_t polls);

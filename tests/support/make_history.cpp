@@ -214,7 +214,31 @@ class Source {
   unsigned missing_percent_ = 0;
 };
 
+void make_sketches(History& history, Dice dice, bool odd_rows) {
+  for (HistoryStep& step : history.steps) {
+    for (HistoryPart& part : step.parts) {
+      for (HistoryRow& row : part.rows) {
+        if (odd_rows && dice.chance(1)) continue;
+        row.sketch = engine::Blob{"sketch of " + engine::format_value(row.value)};
+        if (!row.value.is_nan()) row.value = engine::fingerprint(row.sketch);
+      }
+    }
+  }
+}
+
 }  // namespace
+
+Mix sketch_mix() {
+  Mix mix;
+  mix.adjust = [](engine::EngineOptions& options) {
+    options.sketches = true;
+    options.output = engine::Output::gauge;
+    options.absent = engine::Absent::none;
+    options.rising_only = false;
+    if (auto* learned = std::get_if<engine::Learned>(&options.finality)) learned->tolerance = 0;
+  };
+  return mix;
+}
 
 std::uint64_t Dice::next() {
   state_ += 0x9E37'79B9'7F4A'7C15ULL;
@@ -254,6 +278,7 @@ History make_history(std::uint64_t seed, const Mix& mix, std::size_t polls) {
     if (mix.restarts && dice.chance(20)) add(Kind::renew, now);
     if (mix.restarts && dice.chance(8)) add(Kind::reload, now);
   }
+  if (history.options.sketches) make_sketches(history, dice, mix.odd_rows);
   return history;
 }
 
@@ -268,7 +293,10 @@ engine::Answer make_answer(const std::vector<HistoryPart>& parts) {
     for (const HistoryRow& row : part.rows) {
       scope.rows.push_back(
           {.series = answer.texts.keep(row.series), .bucket = row.bucket, .value = row.value});
+      scope.sketches.push_back(row.sketch);
     }
+    // Those of numbers are none; of sketches the list may be too short.
+    while (!scope.sketches.empty() && scope.sketches.back().empty()) scope.sketches.pop_back();
   }
   return answer;
 }

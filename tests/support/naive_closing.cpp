@@ -214,7 +214,8 @@ std::vector<NaiveCellView> NaiveEngine::cells() const {
                      .value = cell.value,
                      .emitted = cell.emitted,
                      .revision = cell.revision,
-                     .quiet = cell.quiet});
+                     .quiet = cell.quiet,
+                     .sketch = options_.sketches ? cell.sketch : engine::Blob{}});
   }
   return views;
 }
@@ -233,6 +234,21 @@ std::optional<Time> NaiveEngine::newest_final_bucket() const {
     if (scopes_final && cells_quiet) newest = bucket;
   }
   return newest;
+}
+
+std::vector<Time> NaiveEngine::said_buckets() const {
+  std::set<Time> said;
+  for (const auto& [entry_key, any] : entries_) said.insert(entry_key.first);
+  for (const auto& scope : scopes_) {
+    std::erase_if(said, [&](Time bucket) {
+      const Entry* const of = entry(bucket, scope.first);
+      return of == nullptr || !of->final;
+    });
+  }
+  for (const auto& [key, cell] : cells_) {
+    if (cell.revision == 0 && !cell.passed_over) said.erase(key.first);
+  }
+  return {said.begin(), said.end()};
 }
 
 }  // namespace settle::test

@@ -32,6 +32,7 @@ struct NaiveSample {
   Duration age{};
   std::uint32_t evidence_polls = 0;
   std::optional<Value> replaced = std::nullopt;
+  engine::Blob sketch = {};
   bool operator==(const NaiveSample&) const = default;
 };
 
@@ -59,6 +60,7 @@ struct NaiveCellView {
   std::optional<Value> emitted;
   std::uint32_t revision = 0;
   bool quiet = false;
+  engine::Blob sketch = {};
   bool operator==(const NaiveCellView&) const = default;
 };
 
@@ -79,6 +81,7 @@ class NaiveEngine {
   [[nodiscard]] bool limited() const;
   [[nodiscard]] std::vector<NaiveCellView> cells() const;
   [[nodiscard]] std::optional<Time> newest_final_bucket() const;
+  [[nodiscard]] std::vector<Time> said_buckets() const;
   [[nodiscard]] engine::FinalityView finality_view();
   [[nodiscard]] std::optional<Time> recheck_due(Time now) const;
   void recheck(const engine::Answer& answer, Time now);
@@ -110,6 +113,7 @@ class NaiveEngine {
   struct Cell {
     std::string scope;
     Value value;
+    engine::Blob sketch;  // of it
     std::uint32_t at_change = 0;
     bool quiet = false;
     std::optional<Value> settled;
@@ -149,6 +153,7 @@ class NaiveEngine {
   };
   struct Row {
     Value value;
+    engine::Blob sketch;
     std::string scope;
     bool conflict = false;
   };

@@ -25,7 +25,9 @@ NaiveEngine::Rows NaiveEngine::admit(const engine::Answer& answer, Time now) {
   Rows rows;
   for (const auto& part : answer.scopes) {
     const auto range = whole_buckets(part.covered, options_.granularity);
-    for (const auto& row : part.rows) {
+    for (std::size_t i = 0; i < part.rows.size(); ++i) {
+      const auto& row = part.rows[i];
+      const engine::Blob sketch = i < part.sketches.size() ? part.sketches[i] : engine::Blob{};
       const bool aligned = engine::floor_to(row.bucket, options_.granularity) == row.bucket;
       if (!aligned || !range.contains(row.bucket) || row.bucket > now || row.value.is_nan()) {
         ++stats_.rows_refused;
@@ -39,17 +41,22 @@ NaiveEngine::Rows NaiveEngine::admit(const engine::Answer& answer, Time now) {
         ++stats_.rows_uncountable;
         continue;
       }
+      if (options_.sketches && sketch.empty()) {
+        ++stats_.rows_refused;
+        continue;
+      }
       ++stats_.observations;
       auto labels = engine::parse_series(row.series);
       assert(labels.has_value());
       const SeriesKey key{.labels = *labels, .text = engine::series_text(*labels)};
       const auto [at, first] =
-          rows.try_emplace({row.bucket, key}, Row{.value = row.value, .scope = part.scope});
+          rows.try_emplace({row.bucket, key}, Row{.value = row.value, .sketch = sketch, .scope = part.scope});
       Row& kept = at->second;
       if (first) continue;
       if (kept.value != row.value) kept.conflict = true;
       if (row.value > kept.value) {
         kept.value = row.value;
+        kept.sketch = sketch;
         kept.scope = part.scope;
       } else if (row.value == kept.value) {
         kept.scope = std::min(kept.scope, part.scope);
@@ -86,6 +93,7 @@ void NaiveEngine::update_known(const Rows& rows, std::set<EntryKey>& appeared) {
     }
     follow(key.second, cell);
     if (cell.value != row.value) change(key.first, key.second, cell, row.value);
+    cell.sketch = row.sketch;
     cell.gone = false;
     cell.absent = false;
   }
@@ -111,6 +119,7 @@ void NaiveEngine::make_new(const Rows& rows, std::set<EntryKey>& appeared) {
     cell.late = before != entries_before.end() && before->second.final;
     follow(key.second, cell);
     change(key.first, key.second, cell, row.value);
+    cell.sketch = row.sketch;
     appeared.insert(entry_key);
     Series& series = series_[key.second];
     series.last_bucket = std::max(series.last_bucket, key.first);

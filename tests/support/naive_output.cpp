@@ -36,7 +36,8 @@ void NaiveEngine::emit(Time bucket, const SeriesKey& key, Cell& cell, const Valu
                   .reason = reason,
                   .age = now_ - end_of(bucket),
                   .evidence_polls = polls - cell.at_change,
-                  .replaced = before});
+                  .replaced = before,
+                  .sketch = options_.sketches ? cell.sketch : engine::Blob{}});
   switch (reason) {
     case Reason::settled:
       ++stats_.settled;
@@ -92,7 +93,7 @@ void NaiveEngine::force(Time bucket, const SeriesKey& key, Cell& cell, Reason re
     return;
   }
   if (cell.emitted && held_back(cell)) {
-    stats_.unpropagated += cell.value.as_double() - cell.emitted->as_double();
+    if (!options_.sketches) stats_.unpropagated += cell.value.as_double() - cell.emitted->as_double();
   } else if (cell.emitted != cell.value) {
     emit(bucket, key, cell, cell.value, reason);
   }
