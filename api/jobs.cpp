@@ -21,14 +21,44 @@ std::string_view pick(Enum value, std::string_view zero, std::string_view one) {
   return value == Enum{} ? zero : one;
 }
 
+void write_number(JsonWriter& out, const char* name, double number) {
+  out.member(name, engine::Value::number(number));
+}
+
+/// How its cells are built, as the request may say it.
+void write_cells(JsonWriter& out, const query::CellSpec& cells) {
+  using query::SketchType;
+  const query::Building& building = cells.building;
+  if (!cells.item.empty()) out.member("item", cells.item);
+  if (cells.type == SketchType::ddsketch) {
+    write_number(out, "accuracy", building.accuracy);
+    out.member("max_bins", static_cast<std::uint64_t>(building.bin_limit));
+  } else if (cells.type == SketchType::hll) {
+    out.member("precision", std::uint64_t{building.precision});
+  } else if (cells.type != SketchType::stats) {
+    out.member("width", std::uint64_t{building.width}).member("depth", std::uint64_t{building.depth});
+  }
+}
+
+void write_view(JsonWriter& out, const query::ViewSpec& view) {
+  out.member("window", engine::format_duration(view.query.window));
+  if (view.by) {
+    out.key("by").begin_array();
+    for (const std::string& name : *view.by) out.text(name);
+    out.end_array();
+  }
+  write_cells(out, view.cells);
+}
+
 void write_spec(JsonWriter& out, const runner::JobSpec& spec) {
   const engine::EngineOptions& options = spec.engine;
+  const engine::EngineOptions& cells = runner::cells_options(spec);
   out.member("query", spec.query).member("granularity", engine::format_duration(options.granularity));
   out.member("source", spec.source).member("sketch_type", spec.sketch_type);
+  if (spec.view) write_view(out, *spec.view);
   out.member("store_path", spec.store_path).member("valid_until", spec.valid_until);
-  out.member("finality", format_finality(options.finality));
-  out.member("watch", engine::format_duration(options.watch))
-      .member("ttl", engine::format_duration(options.ttl));
+  out.member("finality", format_finality(cells.finality));
+  out.member("watch", engine::format_duration(cells.watch)).member("ttl", engine::format_duration(cells.ttl));
   out.member("poll_interval", engine::format_duration(spec.poll_interval));
   out.member("output", pick(options.output, "gauge", "counter"));
   out.member("absent", pick(options.absent, "none", "zero"));
@@ -43,24 +73,20 @@ void write_spec(JsonWriter& out, const runner::JobSpec& spec) {
   out.end_array().member("record", spec.record).member("labels", spec.labels);
 }
 
-void write_share(JsonWriter& out, const char* name, double share) {
-  out.member(name, engine::Value::number(share));
-}
-
 void write_finality(JsonWriter& out, const runner::FinalityStatus& finality) {
   const engine::FinalityView& learned = finality.learned;
   out.key("finality_status").begin_object();
   out.member("corrected", finality.corrected).member("held_back", finality.held_back);
   out.member("forced", finality.forced);
   if (finality.error_target) {
-    write_share(out, "error_target", *finality.error_target);
-    write_share(out, "error_level", learned.error_level);
+    write_number(out, "error_target", *finality.error_target);
+    write_number(out, "error_level", learned.error_level);
     out.text_or_null("settling_age",
                      learned.settling_age ? engine::format_duration(*learned.settling_age) : "");
     out.member("windows", std::uint64_t{learned.windows});
     out.member("judged", learned.judged).member("wrong", learned.wrong);
     out.member("rechecked", learned.rechecked).member("rechecked_wrong", learned.rechecked_wrong);
-    write_share(out, "late_share", learned.late_share);
+    write_number(out, "late_share", learned.late_share);
   }
   out.end_object();
 }

@@ -13,6 +13,7 @@
 #include "engine/model/series.hpp"
 #include "engine/model/time.hpp"
 #include "engine/promql/selector.hpp"
+#include "engine/query/view_spec.hpp"
 #include "engine/stabilizer/engine.hpp"
 
 namespace settle::runner {
@@ -49,8 +50,10 @@ enum class Stamp : std::uint8_t { start = 0, end = 1 };
 enum class Values : std::uint8_t { any = 0, growing = 1 };
 
 struct JobSpec {
-  std::string query;  // canonical text
-  engine::Selector selector;
+  std::string query;          // canonical text
+  engine::Selector selector;  // of the query
+  /// A function over a window: what it asks of which cells. None: a plain selector.
+  std::optional<query::ViewSpec> view;
   std::string source;
   std::string sketch_type = "scalar";
   std::string store_path;
@@ -61,8 +64,10 @@ struct JobSpec {
   std::vector<std::string> sinks;  // resolved names, sorted, without repeats
   std::string record;              // metric name of the output
   engine::Labels labels;           // added to the output
-  engine::EngineOptions
-      engine;  // granularity, finality, watch, ttl, absent, output, corrections, liveness, limits
+  /// Granularity, finality, watch, ttl, absent, output, corrections, liveness, limits. With a function they
+  /// are those of the windows' results: each is final when it is there (consecutive:1), and watched for a
+  /// little longer than the cells of its newest bucket.
+  engine::EngineOptions engine;
   /// The given fields in canonical form, as JSON, without valid_until: two requests with the same text are
   /// one job.
   std::string identity;
@@ -70,6 +75,10 @@ struct JobSpec {
   /// (`invalid`), or has not answered yet, and what it can take is not known (`unavailable`).
   std::optional<Refusal> unfit;
 };
+/// What `granularity`, `finality`, `watch` and `ttl` of the request are about: the source's buckets.
+[[nodiscard]] inline const engine::EngineOptions& cells_options(const JobSpec& spec) {
+  return spec.view ? spec.view->feed : spec.engine;
+}
 
 /// What the configuration and the sources say, needed to check and complete a request.
 class JobContext {
@@ -99,11 +108,13 @@ class JobContext {
 };
 
 /// What parse_job reads, from a POST as from the configuration: one list, so that the two cannot differ.
-inline constexpr std::array<std::string_view, 22> kJobFields{
-    "query",    "granularity",  "source",     "sketch_type",   "store_path", "valid_until",
-    "finality", "error_target", "tolerance",  "watch",         "ttl",        "output",
-    "values",   "absent",       "absent_for", "poll_interval", "timestamp",  "record",
-    "labels",   "corrections",  "sink",       "sinks"};
+inline constexpr std::array<std::string_view, 31> kJobFields{
+    "query",     "granularity",  "source",     "sketch_type",   "store_path", "valid_until",
+    "finality",  "error_target", "tolerance",  "watch",         "ttl",        "output",
+    "values",    "absent",       "absent_for", "poll_interval", "timestamp",  "record",
+    "labels",    "corrections",  "sink",       "sinks",         "by",         "item",
+    "accuracy",  "max_bins",     "precision",  "width",         "depth",      "error",
+    "confidence"};
 
 /// `json` is one JSON object as POSTed; docs/jobs.md lists the fields. `now` is source time (for
 /// valid_until). Text that is not JSON is `malformed`, everything else that is wrong `invalid`, with the
@@ -112,9 +123,12 @@ inline constexpr std::array<std::string_view, 22> kJobFields{
 /// The frozen record: everything in force, as JSON; parse_job_record reads it without a context.
 [[nodiscard]] std::string job_record_json(const JobSpec& spec);
 [[nodiscard]] engine::Result<JobSpec> parse_job_record(std::string_view json);
-/// Jobs with equal text share one stream: (source, selector, engine options):
-/// docs/adr/0002-stream-identity.md.
+/// Jobs with equal text share one stream: (source, selector, engine options) and, of a function, all that
+/// changes its results: docs/adr/0002-stream-identity.md.
 [[nodiscard]] std::string stream_identity(const JobSpec& spec);
+/// Jobs with a function (JobSpec::view) and equal text share their cells: (source, selector, what the cells
+/// are, the cells' engine options). A text of any length that later versions write in the same way.
+[[nodiscard]] std::string feed_identity(const JobSpec& spec);
 
 enum class Origin : std::uint8_t { api = 0, config = 1 };
 

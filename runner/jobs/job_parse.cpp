@@ -7,6 +7,7 @@
 #include "engine/model/label_text.hpp"
 #include "runner/jobs/job.hpp"
 #include "runner/jobs/job_policy.hpp"
+#include "runner/jobs/job_view.hpp"
 #include "runner/jobs/json_request.hpp"
 
 namespace settle::runner {
@@ -27,8 +28,7 @@ constexpr std::size_t kStorePathBytesMax = 255;
 
 // Fields of the API that later versions read. Refused and not ignored: a job that asked for them would
 // otherwise look as if it had them, and would be another job (another identity) once they work.
-constexpr std::array kLaterFields{"by", "item", "serve", "max_staleness"};
-constexpr std::array kSketchTypes{"ddsketch", "hll", "countsketch", "countminsketch", "stats"};
+constexpr std::array kLaterFields{"serve", "max_staleness"};
 
 void check_fields(JsonRequest& in) {
   for (const auto& member : in.body()) {
@@ -41,40 +41,6 @@ void check_fields(JsonRequest& in) {
     for (const std::string_view field : kJobFields) known += (known.empty() ? "" : ", ") + std::string(field);
     return in.refuse(std::string(name), "is not a field of a job; the fields are " + known);
   }
-}
-
-// `name(`: what a query with a function begins with. Its own message, since a selector's would name a column
-// only.
-bool is_function_call(std::string_view query) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const std::size_t start = query.find_first_not_of(kSpace);
-  const std::size_t open = query.find('(');
-  if (start == query.npos || open == query.npos) return false;
-  const std::string_view before = query.substr(0, open);
-  return before.find_first_of("{\"'`") == before.npos;
-}
-
-void read_query(JsonRequest& in, JobSpec& spec) {
-  const std::string query = in.required("query", "a series selector such as requests_total{zone=\"a\"}");
-  if (in.failed()) return;
-  if (is_function_call(query)) {
-    return in.refuse("query",
-                     "functions are not supported yet; expected a plain series selector such as "
-                     "requests_total{zone=\"a\"}");
-  }
-  auto selector = engine::parse_selector(query);
-  if (!selector) return in.refuse("query", selector.error().detail);
-  spec.selector = *std::move(selector);
-  spec.query = spec.selector.text();
-  in.note_text("query", spec.query);
-
-  spec.sketch_type = in.required("sketch_type", "\"scalar\"");
-  if (in.failed() || spec.sketch_type == "scalar") return;
-  const bool known =
-      std::find(kSketchTypes.begin(), kSketchTypes.end(), spec.sketch_type) != kSketchTypes.end();
-  in.refuse("sketch_type", quoted(spec.sketch_type) +
-                               (known ? " does not fit a plain selector" : " is not known") +
-                               "; expected \"scalar\"");
 }
 
 void read_granularity(JsonRequest& in, JobSpec& spec) {
@@ -159,6 +125,23 @@ void read_times(JsonRequest& in, JobSpec& spec) {
       in.duration("poll_interval", {.absent = granularity, .least = seconds{1}, .most = options.watch});
 }
 
+/// What can be said of the values of buckets, and not of those of windows.
+void refuse_of_buckets(JsonRequest& in, const JobSpec& spec) {
+  const std::string function{engine::function_text(spec.view->query.function)};
+  if (spec.engine.output == engine::Output::counter) {
+    in.refuse("output", "\"counter\" adds up the values of buckets, and " + function +
+                            " has one for each window; expected \"gauge\"");
+  }
+  if (spec.engine.absent == engine::Absent::zero) {
+    in.refuse("absent", "\"zero\" is for plain selectors: for " + function +
+                            " a bucket without a value is nothing to merge; expected \"none\"");
+  }
+  if (spec.timestamp == Stamp::start) {
+    in.refuse("timestamp", "\"start\" is for plain selectors: what " + function +
+                               " has of a window is stamped with its end; expected \"end\"");
+  }
+}
+
 void read_output(JsonRequest& in, JobSpec& spec) {
   using engine::Absent;
   using engine::Output;
@@ -167,8 +150,9 @@ void read_output(JsonRequest& in, JobSpec& spec) {
       in.choice<Output>("output", {{"gauge", Output::gauge}, {"counter", Output::counter}}, Output::gauge);
   options.absent =
       in.choice<Absent>("absent", {{"none", Absent::none}, {"zero", Absent::zero}}, Absent::none);
-  spec.timestamp =
-      in.choice<Stamp>("timestamp", {{"start", Stamp::start}, {"end", Stamp::end}}, Stamp::start);
+  spec.timestamp = in.choice<Stamp>("timestamp", {{"start", Stamp::start}, {"end", Stamp::end}},
+                                    spec.view ? Stamp::end : Stamp::start);
+  if (spec.view) refuse_of_buckets(in, spec);
   if (in.failed()) return;
   if (in.given("absent_for") && options.absent == Absent::none) {
     return in.refuse("absent_for", "means nothing without \"absent\": \"zero\"; leave it out or add that");
@@ -233,13 +217,30 @@ void read_labels(JsonRequest& in, JobSpec& spec) {
       !engine::label_value(spec.labels, "revision").empty()) {
     return in.refuse("labels.revision", "is what \"corrections\": \"ledger\" adds; expected another label");
   }
+  if (spec.view && spec.view->query.function == engine::Function::top_k_over_time &&
+      !engine::label_value(spec.labels, kItemLabel).empty()) {
+    return in.refuse("labels.item",
+                     "is what tells the items of top_k_over_time apart; expected another label");
+  }
   json::object canonical;
   for (const engine::Label& label : spec.labels) canonical[label.name] = label.value;
   in.note_json("labels", json::serialize(canonical));
 }
 
+/// A metric name made of a store path.
+std::string name_of(const std::string& store_path) {
+  std::string name = store_path;
+  for (char& c : name) {
+    const bool stays = is_path_character(c) && c != '.' && c != '~' && c != '-';
+    if (!stays) c = '_';
+  }
+  const bool digit_first = name.front() >= '0' && name.front() <= '9';
+  return digit_first ? "_" + name : name;
+}
+
 void read_record(JsonRequest& in, JobSpec& spec, const JobContext& context) {
-  spec.record = in.text("record", "a metric name").value_or(spec.selector.metric());
+  const std::string fitting = spec.view ? name_of(spec.store_path) : spec.selector.metric();
+  spec.record = in.text("record", "a metric name").value_or(fitting);
   if (in.failed()) return;
   if (!engine::is_metric_name(spec.record)) {
     return in.refuse("record",
@@ -264,14 +265,18 @@ Outcome<JobSpec> parse_job(std::string_view text, const JobContext& context, eng
   spec.engine.series_max = context.series_max();
   spec.engine.open_cells_max = context.open_cells_max();
   check_fields(in);
-  read_query(in, spec);
+  const engine::JobQuery query = read_query(in, spec);
   read_granularity(in, spec);
+  read_sketch_type(in, spec, query);
   read_store_path(in, spec);
   if (!in.failed()) read_source(in, spec, context);
   read_valid_until(in, spec, now);
   read_finality(in, spec);
   read_times(in, spec);
   read_output(in, spec);
+  read_values(in, spec);
+  read_view(in, spec);
+  split_options(spec);
   if (!in.failed()) read_sinks(in, spec, context);
   if (!in.failed()) read_corrections(in, spec, context);
   read_labels(in, spec);

@@ -51,6 +51,33 @@ void note_share(JsonRequest& in, const char* field, const engine::Learned& polic
   in.note_text(field, at == text.npos ? "0" : text.substr(at + before.size()));
 }
 
+/// What is asked of a window only rises while the values of its buckets do. Not so increase and rate: the
+/// first value of a window is what they start from; nor counts of distinct numbers: two may become one.
+bool results_grow(const query::ViewSpec& view) {
+  using engine::Function;
+  switch (view.query.function) {
+    case Function::sum_over_time:
+    case Function::count_over_time:
+    case Function::max_over_time:
+      return true;
+    case Function::count_distinct_over_time:
+      return !view.cells.item.empty();
+    default:
+      return false;
+  }
+}
+
+/// A sketch has changed or has not.
+void refuse_tolerance(JsonRequest& in, const JobSpec& spec) {
+  const auto* learned = std::get_if<engine::Learned>(&spec.engine.finality);
+  const bool has_one = learned != nullptr && learned->tolerance != 0;
+  if (!has_one && !in.given("tolerance")) return;
+  in.refuse(
+      has_one ? "finality" : "tolerance",
+      std::string(has_one ? "has a tolerance, which " : "") +
+          "means nothing with a function: cells are sketches, of which a change has no size; leave it out");
+}
+
 /// Why `spec` must not be pushed there a second time; "" where it may.
 std::string why_no_repush(const std::string& name, const JobContext::SinkFacts& facts, const JobSpec& spec) {
   if (facts.overwrites) return {};
@@ -58,6 +85,10 @@ std::string why_no_repush(const std::string& name, const JobContext::SinkFacts& 
   if (!facts.keeps_larger) return sink + facts.why_not;
   if (spec.engine.output == engine::Output::counter) {
     return sink + "it keeps the larger of two values, and a running total may have to fall";
+  }
+  if (spec.view && !results_grow(*spec.view)) {
+    return sink + "it keeps the larger of two values, and one of " +
+           std::string{engine::function_text(spec.view->query.function)} + " may have to fall";
   }
   if (spec.values == Values::growing) return {};
   return sink + facts.why_not + "; where values only rise, say \"values\": \"growing\"";
@@ -93,6 +124,8 @@ void read_finality(JsonRequest& in, JobSpec& spec) {
     spec.engine.finality = *policy;
   }
   if (!in.given("finality")) spec.engine.finality = engine::Learned{};
+  if (spec.view) refuse_tolerance(in, spec);
+  if (in.failed()) return;
   if (!in.given(kTarget) && !in.given(kTolerance)) return;
   const char* field = in.given(kTarget) ? kTarget : kTolerance;
   engine::Learned learned;
@@ -123,10 +156,13 @@ void read_finality(JsonRequest& in, JobSpec& spec) {
   spec.engine.finality = learned;
 }
 
-void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context) {
-  constexpr const char* kField = "corrections";
+void read_values(JsonRequest& in, JobSpec& spec) {
   spec.values =
       in.choice<Values>("values", {{"any", Values::any}, {"growing", Values::growing}}, Values::any);
+}
+
+void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context) {
+  constexpr const char* kField = "corrections";
   std::string why_not;
   bool rising_only = false;
   bool in_order = false;

@@ -9,8 +9,8 @@ namespace settle::runner {
 
 /// `finality`, and its short forms `error_target` and `tolerance`.
 void read_finality(JsonRequest& in, JobSpec& spec);
-/// `values` and `corrections`, and whether the sinks need series in order; sinks, output and watch have been
-/// read.
+void read_values(JsonRequest& in, JobSpec& spec);
+/// `corrections`, and whether the sinks need series in order; sinks, values, output and watch have been read.
 void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context);
 
 }  // namespace settle::runner

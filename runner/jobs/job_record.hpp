@@ -19,6 +19,7 @@ namespace settle::runner {
 struct StreamSpec {
   std::string source;
   engine::Selector selector;
+  std::optional<query::ViewSpec> view;
   engine::EngineOptions engine;
 };
 [[nodiscard]] engine::Result<StreamSpec> parse_stream_identity(std::string_view identity);
@@ -35,6 +36,8 @@ struct StreamRecord {
   std::string identity;
   std::vector<View> views;  // sorted by id: every change of the jobs changes the bytes
   std::optional<engine::Time> rests_until;
+  /// Then programs that know plain selectors only refuse it.
+  bool has_function = false;
 };
 /// The value of table `streams`.
 [[nodiscard]] std::string encode_stream(const StreamRecord& record);

@@ -64,6 +64,7 @@ Result<Stream> make_stream(const Key& key, std::string_view bytes) {
                 .identity = record->identity,
                 .source = std::move(spec->source),
                 .selector = std::move(spec->selector),
+                .view = std::move(spec->view),
                 .engine = spec->engine,
                 .poll_interval = {},
                 .job_ids = {},

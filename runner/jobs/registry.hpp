@@ -29,6 +29,7 @@ struct Stream {
   std::string identity;  // stream_identity
   std::string source;
   engine::Selector selector;
+  std::optional<query::ViewSpec> view;  // none: a plain selector
   engine::EngineOptions engine;
   engine::Duration poll_interval{};         // the shortest of its jobs
   std::vector<std::string> job_ids;         // sorted; empty: resting

@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "runner/jobs/job_record.hpp"
+#include "runner/jobs/job_view.hpp"
 #include "runner/store/keys.hpp"
 
 namespace settle::runner {
@@ -34,11 +35,22 @@ bool share_a_sink(const JobSpec& a, const JobSpec& b) {
   });
 }
 
+/// Output series have the label if the source's have it.
+bool keeps_label(const JobSpec& spec, const std::string& label) {
+  if (!spec.view) return true;
+  const query::ViewSpec& view = *spec.view;
+  if (label == view.cells.item) return false;
+  const bool names_items = view.query.function == engine::Function::top_k_over_time;
+  if (names_items && label == kItemLabel) return false;
+  return !view.by || std::find(view.by->begin(), view.by->end(), label) != view.by->end();
+}
+
 /// What every output series has as this label; none: it varies.
 std::optional<std::string> fixed_value(const JobSpec& spec, const std::string& label) {
   for (const engine::Label& added : spec.labels) {
     if (added.name == label) return added.value;
   }
+  if (!keeps_label(spec, label)) return std::nullopt;
   for (const engine::Matcher& matcher : spec.selector.matchers()) {
     if (matcher.label == label && matcher.kind == engine::MatchKind::equal) return matcher.value;
   }
@@ -166,7 +178,10 @@ void poll_also_for(const Job& job, Stream& stream) {
 
 void RegistryDraft::put_stream(Stream stream) {
   std::sort(stream.job_ids.begin(), stream.job_ids.end());
-  StreamRecord record{.identity = stream.identity, .views = {}, .rests_until = stream.rests_until};
+  StreamRecord record{.identity = stream.identity,
+                      .views = {},
+                      .rests_until = stream.rests_until,
+                      .has_function = stream.view.has_value()};
   stream.poll_interval = engine::Duration{};
   for (const std::string& id : stream.job_ids) {
     const Job* one = job({stream.tenant, id});
@@ -249,6 +264,7 @@ Outcome<Added> RegistryDraft::add(const std::string& tenant, JobSpec spec, Origi
                                            .identity = identity,
                                            .source = spec.source,
                                            .selector = spec.selector,
+                                           .view = spec.view,
                                            .engine = spec.engine,
                                            .poll_interval = {},
                                            .job_ids = {},

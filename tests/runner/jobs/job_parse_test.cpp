@@ -170,8 +170,6 @@ TEST(ParseJob, RefusesWhatIsNotOnePlainObject) {
                          Bad{body(R"(,"Query":"m")"), "Query", "not a field"},
                          Bad{body(R"(,"query":"n")"), "query", "given twice"},
                          Bad{body(R"(,"labels":{"a":"1","\u0061":"2"})"), "labels.a", "given twice"},
-                         Bad{body(R"(,"by":["zone"])"), "by", "not supported yet"},
-                         Bad{body(R"(,"item":"path")"), "item", "not supported yet"},
                          Bad{body(R"(,"serve":true)"), "serve", "not supported yet"},
                          Bad{body(R"(,"max_staleness":"5m")"), "max_staleness", "not supported yet"}}) {
     expect_refused(bad, Refusal::Kind::invalid);
@@ -183,9 +181,7 @@ TEST(ParseJob, RefusesABadValueOfARequiredFieldWithWhatWasExpected) {
            Bad{body_with("query", R"("")"), "query", "column"},
            Bad{body_with("query", R"("m{")"), "query", "column"},
            Bad{body_with("query", R"("{a=\"b\"}")"), "query", "metric name"},
-           Bad{body_with("query", "\"quantile_over_time(0.99, m[5m])\""), "query",
-               "functions are not supported"},
-           Bad{body_with("query", "\"sum (m)\""), "query", "functions are not supported"},
+           Bad{body_with("query", "\"sum (m)\""), "query", "one of the functions sum_over_time"},
            Bad{body_with("sketch_type", R"("ddsketch")"), "sketch_type", "does not fit a plain selector"},
            Bad{body_with("sketch_type", R"("hll")"), "sketch_type", "does not fit a plain selector"},
            Bad{body_with("sketch_type", R"("kll")"), "sketch_type", "not known"},
