@@ -5,6 +5,19 @@
 
 namespace settle::api {
 
+namespace {
+
+void write_bound(JsonWriter& out, const runner::ResultBound& bound) {
+  out.member("low", engine::Value::number(bound.low)).member("high", engine::Value::number(bound.high));
+  out.key("degraded").begin_array();
+  if (has(bound.degraded, sketch::Degraded::collapsed)) out.text("collapsed");
+  if (has(bound.degraded, sketch::Degraded::mixed_gamma)) out.text("mixed_gamma");
+  if (has(bound.degraded, sketch::Degraded::sampled)) out.text("sampled");
+  out.end_array();
+}
+
+}  // namespace
+
 net::ServerResponse result(const runner::Service& service, const std::string& store_path) {
   const auto found = service.result(service.tenant(), store_path);
   if (!found) {
@@ -19,11 +32,18 @@ net::ServerResponse result(const runner::Service& service, const std::string& st
   out.member("bucket", view.bucket).member("timestamp", view.timestamp).flag("final", view.is_final);
   out.key("coverage").begin_object();
   out.member("from", view.covered.from).member("to", view.covered.to).end_object();
-  out.member("error_bound", 0U);  // scalars are exact
+  out.key("error_bound");
+  if (view.error_bound) {
+    out.value(engine::Value::number(*view.error_bound));
+  } else {
+    out.null();
+  }
   out.key("points").begin_array();
   for (const runner::ResultPoint& point : view.points) {
     out.begin_object().member("series", point.series).member("value", point.value);
-    out.member("revision", point.revision).end_object();
+    out.member("revision", point.revision);
+    if (point.bound) write_bound(out, *point.bound);
+    out.end_object();
   }
   out.end_array().end_object();
   net::ServerResponse response;

@@ -48,6 +48,7 @@ struct FetchResult {
   engine::Answer answer;                 // the scopes that answered; may be empty
   std::vector<ScopeFailure> failures;    // the scopes that did not: nothing of theirs is in the answer
   std::uint64_t rows_without_value = 0;  // NaN and stale markers: no row
+  bool told_before = false;              // the failures: to another stream, that reads of the same answer
 };
 
 class Fetcher {

@@ -69,7 +69,7 @@ TraceHistory::TraceHistory(Trace trace, const std::string& default_scope)
     const bool same_cell = before != nullptr && cell_of(*before) == cell_of(line);
     if (!same_cell) cells_.push_back({line.scope, line.bucket, line.series, points_.size()});
     if (same_cell && before->at == line.at) points_.pop_back();
-    points_.push_back({line.at, line.value});
+    points_.push_back({line.at, line.value, line.sketch});
     before = &line;
   }
   cells_.push_back({static_cast<std::uint32_t>(scopes_.size()), Time::max(), 0, points_.size()});
@@ -128,6 +128,8 @@ engine::Answer TraceHistory::answer_at(engine::TimeRange range, const engine::Se
       const Point* point = newest(*cell, now);
       if (point == nullptr || !point->value) continue;
       part.rows.push_back({texts[cell->series], cell->bucket, *point->value});
+      if (!point->sketch.empty()) part.sketches.resize(part.rows.size() - 1);
+      if (!point->sketch.empty() || !part.sketches.empty()) part.sketches.push_back(point->sketch);
     }
     answer.scopes.push_back(std::move(part));
   }

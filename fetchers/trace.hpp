@@ -3,6 +3,9 @@
 // A trace file has one JSON object per line; blank lines and lines that start with `#` are skipped:
 //   {"at": T, "series": {"__name__": "m", "zone": "a"}, "bucket": T, "value": n, "scope"?: "s"}
 //     at T the source's answer for that bucket became n; null: the row disappeared
+//   {"at": T, "series": {…}, "bucket": T, "sketch": base64, "format"?: "cell", "bin_rule"?: "floor",
+//   "scope"?: "s"}
+//     the same of a sketch, in one of the encodings of docs/sketches.md
 //   {"at": T, "frontier": T, "scope"?: "s"}
 //     at T the source began to report this "data through"
 // Times are RFC 3339 or integer epoch milliseconds. Lines may come in any order; of two for the same `at` the
@@ -38,6 +41,7 @@ struct TraceLine {
   std::uint32_t series = 0;  // index into Trace::series
   engine::Time bucket;
   std::optional<engine::Value> value;  // none: the row disappeared
+  engine::Blob sketch = {};            // whose fingerprint the value is; none: the value is a number
 };
 
 struct TraceFrontier {
@@ -92,6 +96,7 @@ class TraceHistory {
   struct Point {
     engine::Time at;
     std::optional<engine::Value> value;
+    engine::Blob sketch;
   };
   struct Cell {
     std::uint32_t scope = 0;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -8,6 +9,7 @@
 
 #include "fetchers/exact_json.hpp"
 #include "fetchers/trace.hpp"
+#include "fetchers/trace_sketch.hpp"
 
 namespace settle::fetchers {
 namespace json = boost::json;
@@ -103,9 +105,10 @@ std::string TraceBuilder::add_line(std::string_view line) {
       return "'scope': longer than " + std::to_string(kScopeBytesMax) + " bytes";
   }
   const json::value* frontier = fields.if_contains("frontier");
-  const std::string unknown = frontier != nullptr
-                                  ? unknown_key(fields, {"at", "scope", "frontier"})
-                                  : unknown_key(fields, {"at", "scope", "series", "bucket", "value"});
+  const std::string unknown =
+      frontier != nullptr
+          ? unknown_key(fields, {"at", "scope", "frontier"})
+          : unknown_key(fields, {"at", "scope", "series", "bucket", "value", "sketch", "format", "bin_rule"});
   if (!unknown.empty()) return "the field '" + unknown + "' does not belong here";
   const auto widen = [&](Time t) {
     trace_.first = std::min(trace_.first.value_or(t), t);
@@ -122,9 +125,31 @@ std::string TraceBuilder::add_frontier(Time at, std::string_view scope, const js
   return "";
 }
 
+/// "" or what is wrong.
+std::string add_sketch(const json::object& fields, TraceLine& line) {
+  std::array<std::string_view, 3> texts;
+  auto* text = texts.begin();
+  for (const auto* name : {"sketch", "format", "bin_rule"}) {
+    if (const json::value* given = fields.if_contains(name)) {
+      if (!given->is_string()) return "'" + std::string(name) + "': expected a text";
+      *text = view(given->get_string());
+    }
+    ++text;
+  }
+  auto sketch = parse_trace_sketch(texts[0], texts[1], texts[2]);
+  if (!sketch) return "'sketch': " + sketch.error().detail;
+  line.value = engine::fingerprint(*sketch);
+  line.sketch = *std::move(sketch);
+  return "";
+}
+
 std::string TraceBuilder::add_value(Time at, std::string_view scope, const json::object& fields) {
-  for (const auto* name : {"series", "bucket", "value"}) {
+  const bool is_sketch = fields.contains("sketch");
+  for (const auto* name : {"series", "bucket", is_sketch ? "sketch" : "value"}) {
     if (fields.if_contains(name) == nullptr) return "the field '" + std::string(name) + "' is missing";
+  }
+  for (const auto* name : {is_sketch ? "value" : "format", is_sketch ? "value" : "bin_rule"}) {
+    if (fields.contains(name)) return "the field '" + std::string(name) + "' does not belong here";
   }
   const Result<Time> bucket = time_of(fields.at("bucket"));
   if (!bucket) return "'bucket': " + bucket.error().detail;
@@ -132,13 +157,20 @@ std::string TraceBuilder::add_value(Time at, std::string_view scope, const json:
   if (!labels) return "'series': " + labels.error().detail;
   const auto series = series_number(*std::move(labels));
   if (!series) return "'series': " + series.error().detail;
-  TraceLine line{.at = at, .scope = scope_number(scope), .series = *series, .bucket = *bucket, .value = {}};
-  if (const json::value& value = fields.at("value"); !value.is_null()) {
+  TraceLine line{.at = at,
+                 .scope = scope_number(scope),
+                 .series = *series,
+                 .bucket = *bucket,
+                 .value = {},
+                 .sketch = {}};
+  if (is_sketch) {
+    if (std::string wrong = add_sketch(fields, line); !wrong.empty()) return wrong;
+  } else if (const json::value& value = fields.at("value"); !value.is_null()) {
     const auto number = number_of(value);
     if (!number) return "'value': " + number.error().detail;
     line.value = *number;
   }
-  trace_.lines.push_back(line);
+  trace_.lines.push_back(std::move(line));
   return "";
 }
 
@@ -159,7 +191,7 @@ std::string TraceBuilder::add_recorded(const json::value& observation) {
   if (!bucket) return "'bucket': " + bucket.error().detail;
   const auto number = number_of(fields.at("value"));
   if (!number) return "'value': " + number.error().detail;
-  trace_.lines.push_back({kAlways, scope_number(""), *series, *bucket, *number});
+  trace_.lines.push_back({kAlways, scope_number(""), *series, *bucket, *number, {}});
   return "";
 }
 

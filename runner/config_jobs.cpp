@@ -120,10 +120,9 @@ asio::awaitable<Outcome<std::vector<std::string>>> Runner::reload(std::vector<So
     co_return lines.refusal();
   }
   for (const Stream* stream : impl_->registry.streams()) {
-    const auto source = impl_->sources.find(stream->source);
     StreamRunner* runner = impl_->scheduler.find({stream->tenant, stream->id});
     if (runner != nullptr) {
-      runner->use(source == impl_->sources.end() ? nullptr : source->second.fetcher);
+      runner->use(impl_->fetcher_of(*stream));
     }
   }
   co_return lines;

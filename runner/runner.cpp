@@ -35,6 +35,14 @@ Runner::Impl::Impl(asio::any_io_executor on_loop, asio::thread_pool& on_pool, St
       clocks(by_clocks),
       options(std::move(with)),
       registry(in_store, by_clocks, options.job_grace),
+      feeds({.store = in_store,
+             .clocks = by_clocks,
+             .pool = on_pool,
+             .registry = registry,
+             .source = [this](const std::string& name) -> std::shared_ptr<fetchers::Fetcher> {
+               const auto found = sources.find(name);
+               return found == sources.end() ? nullptr : found->second.fetcher;
+             }}),
       scheduler(on_loop, by_clocks, registry, options.fetches_max,
                 [this](const Stream& stream) { return why_paused(stream); }),
       backfills(backfill_parts(), backfill_options(options)),
@@ -110,9 +118,19 @@ void Runner::Impl::committed(const std::string& sink, std::uint64_t rows, Lane l
   }
 }
 
-void Runner::Impl::start_stream(const Stream& stream, engine::Engine engine, StreamLog log, bool at_once) {
+std::shared_ptr<fetchers::Fetcher> Runner::Impl::fetcher_of(const Stream& stream) {
   const auto found = sources.find(stream.source);
-  std::shared_ptr<fetchers::Fetcher> fetcher = found == sources.end() ? nullptr : found->second.fetcher;
+  if (found == sources.end()) {
+    return nullptr;
+  }
+  if (stream.view) {
+    return feeds.of(stream);
+  }
+  return found->second.fetcher;
+}
+
+void Runner::Impl::start_stream(const Stream& stream, engine::Engine engine, StreamLog log, bool at_once) {
+  std::shared_ptr<fetchers::Fetcher> fetcher = fetcher_of(stream);
   if (!fetcher) {
     spdlog::error("event=source_missing stream={} source={:?}", stream.id, stream.source);
   }
@@ -183,6 +201,9 @@ engine::Result<void> Runner::load() {
   engine::Result<std::map<StreamKey, LoadedStream>> logs = load_stream_logs(self.store);
   if (!logs) {
     return logs.error();
+  }
+  if (engine::Result<void> loaded = self.feeds.load(*logs); !loaded) {
+    return loaded;
   }
   for (const Stream* stream : self.registry.streams()) {
     const auto found = logs->find({stream->tenant, stream->id});

@@ -19,6 +19,7 @@
 #include "runner/store/store.hpp"
 #include "runner/turns.hpp"
 #include "runner/verify/read_back_check.hpp"
+#include "runner/views/feeds.hpp"
 
 namespace settle::runner {
 
@@ -58,6 +59,7 @@ struct Runner::Impl final : Service, JobContext {
   void warn_of_sinks(const Job& job, JobStatus& out) const;
   [[nodiscard]] Outcome<ResultView> result(const std::string& tenant,
                                            const std::string& store_path) const override;
+  void add_bounds(const Job& job, const FinalBucket& of, ResultView& view) const;
   [[nodiscard]] std::vector<PumpStatus> outbox() const override;
   [[nodiscard]] std::vector<DeadLetter> dead_letters(const std::string& tenant, const std::string& sink,
                                                      std::uint64_t after, std::size_t limit) const override;
@@ -98,6 +100,8 @@ struct Runner::Impl final : Service, JobContext {
 
   // runner.cpp
   [[nodiscard]] std::string why_paused(const Stream& stream) const;
+  /// What the stream polls: its source, or the view of a feed of that. Null: the source is not configured.
+  [[nodiscard]] std::shared_ptr<fetchers::Fetcher> fetcher_of(const Stream& stream);
   void stream_changed(const Stream& stream);
   void start_stream(const Stream& stream, engine::Engine engine, StreamLog log, bool at_once);
   void committed(const std::string& sink, std::uint64_t rows, Lane lane = Lane::live);
@@ -133,6 +137,7 @@ struct Runner::Impl final : Service, JobContext {
   Registry registry;
   std::map<std::string, SourcePart> sources;
   std::map<std::string, SinkPart> sinks;
+  Feeds feeds;
   Scheduler scheduler;
   BackfillLane backfills;
   ReadBackCheck read_back;

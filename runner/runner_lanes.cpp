@@ -76,10 +76,7 @@ BackfillLane::Parts Runner::Impl::backfill_parts() {
       .registry = registry,
       .clocks = clocks,
       .metrics = metrics,
-      .source = [this](const std::string& name) -> std::shared_ptr<fetchers::Fetcher> {
-        const auto found = sources.find(name);
-        return found == sources.end() ? nullptr : found->second.fetcher;
-      },
+      .source = [this](const Stream& stream) { return fetcher_of(stream); },
       .stream_status = [this](const std::string& tenant, const std::string& stream) -> const StreamStatus* {
         const StreamRunner* runner = scheduler.find({tenant, stream});
         return runner == nullptr ? nullptr : &runner->status();

@@ -140,13 +140,15 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   }
   out.last_error = status->last_error;
   out.last_error_at = status->last_error_at;
-  out.open_cells = status->open_cells;
-  out.final_cells = status->final_cells;
+  const ViewFetcher* view = feeds.find(job.tenant, job.stream_id);
+  const StreamStatus& cells = view == nullptr ? *status : view->feed().status();
+  out.open_cells = cells.open_cells;
+  out.final_cells = cells.final_cells;
   out.series = status->series;
-  out.frontier = status->frontier;
+  out.frontier = cells.frontier;
   out.live_from = status->live_from;
   out.unpropagated = status->stats.unpropagated;
-  read_finality_status(job, *status, out);
+  read_finality_status(job, *status, cells, out);
   warn_of_sinks(job, out);
   warn_of_lag(job, *status, out);
   const GapCounts gaps = backfills.gap_counts(job);
@@ -159,7 +161,11 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   out.samples = samples == status->samples_by_job.end() ? 0 : samples->second;
   const Time now = clocks.source_now();
   warn_of_clock(now, clocks.behind(), out);
-  read_scopes(job, *status, now, out);
+  read_scopes(job, cells, now, out);
+  if (view != nullptr && !view->feed().why_refused().empty()) {
+    out.warnings.push_back("rows of the source are left out, " + std::to_string(view->feed().rows_refused()) +
+                           " since the start: " + view->feed().why_refused());
+  }
   if (status->final_bucket) {
     out.lag = now - (status->final_bucket->bucket + job.spec.engine.granularity);
   }
@@ -175,7 +181,7 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
     out.state = JobState::expired;
   } else if (!status->last_error.empty()) {
     out.state = JobState::failing;
-  } else if (status->limited) {
+  } else if (status->limited || cells.limited) {
     out.state = JobState::limited;
     out.last_error = "series_max or open_cells_max refuses new series: narrow the query or raise the limit";
   } else if (status->stats.rows_uncountable > 0) {
@@ -190,6 +196,28 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
     out.state = status->answered ? JobState::running : JobState::starting;
   }
   return out;
+}
+
+/// What the windows of the last answer said of the points that are served.
+void Runner::Impl::add_bounds(const Job& job, const FinalBucket& of, ResultView& view) const {
+  view.covered.from = view.covered.to - job.spec.view->query.window;
+  const ViewFetcher* fetcher = feeds.find(job.tenant, job.stream_id);
+  for (std::size_t at = 0; at < of.points.size(); ++at) {
+    const FinalBucket::Point& point = of.points[at];
+    const auto row = fetcher == nullptr ? std::nullopt : fetcher->bound(point.series, of.bucket);
+    // A value that is held back is not what the window says now.
+    if (!row || engine::Value::number(row->value) != point.value) {
+      view.error_bound.reset();
+      continue;
+    }
+    const double off = std::max(row->high - row->value, row->value - row->low);
+    if (off > 0 || row->degraded != sketch::Degraded::nothing) {
+      view.points[at].bound = ResultBound{.low = row->low, .high = row->high, .degraded = row->degraded};
+    }
+    if (view.error_bound) {
+      view.error_bound = std::max(*view.error_bound, off);
+    }
+  }
 }
 
 Outcome<ResultView> Runner::Impl::result(const std::string& tenant, const std::string& store_path) const {
@@ -222,6 +250,9 @@ Outcome<ResultView> Runner::Impl::result(const std::string& tenant, const std::s
     view.points.push_back({.series = output_series(point.series, job->spec.record, job->spec.labels),
                            .value = point.value,
                            .revision = point.revision});
+  }
+  if (job->spec.view) {
+    add_bounds(*job, final_bucket, view);
   }
   std::sort(view.points.begin(), view.points.end(),
             [](const ResultPoint& a, const ResultPoint& b) { return a.series < b.series; });

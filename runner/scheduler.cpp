@@ -10,6 +10,7 @@
 
 #include "engine/plan/schedule.hpp"
 #include "runner/pool.hpp"
+#include "runner/views/feeds.hpp"
 
 namespace settle::runner {
 
@@ -57,7 +58,8 @@ void Scheduler::changed(const Stream& stream) {
   }
   const bool same = entry.next && entry.interval == stream.poll_interval;
   entry.interval = stream.poll_interval;
-  entry.phase = engine::spread_phase(stream.id, stream.poll_interval);
+  // Views of one feed tick together: one pull serves them all.
+  entry.phase = engine::spread_phase(stream.view ? feed_id(stream) : stream.id, stream.poll_interval);
   if (!same && !entry.ticking) {
     plan(key, entry, engine::next_tick(clocks_.source_now(), entry.interval, entry.phase));
   }

@@ -12,6 +12,7 @@
 #include "engine/model/time.hpp"
 #include "engine/model/value.hpp"
 #include "engine/result.hpp"
+#include "engine/sketch/answer.hpp"
 #include "runner/backfill/backfill.hpp"
 #include "runner/jobs/job.hpp"
 #include "runner/jobs/registry.hpp"
@@ -55,17 +56,26 @@ struct JobStatus {
   std::vector<std::string> warnings;  // what works and could be better, a sentence each
 };
 
+/// Of what a sketch answered.
+struct ResultBound {
+  double low = 0;  // the true value lies between, as far as the kind of sketch promises (docs/sketches.md)
+  double high = 0;
+  sketch::Degraded degraded = sketch::Degraded::nothing;
+};
 struct ResultPoint {
   std::string series;  // canonical text of the output series
   engine::Value value;
   std::uint32_t revision = 0;
+  std::optional<ResultBound> bound = std::nullopt;  // none: it is exact
 };
 struct ResultView {
   std::string job_id;
   engine::Time bucket;     // of all points
   engine::Time timestamp;  // as pushed
   bool is_final = false;
-  engine::TimeRange covered;
+  engine::TimeRange covered;  // of a function: the window
+  /// How far a point may be from the truth at most; none: not known of all of them.
+  std::optional<double> error_bound = 0;
   std::vector<ResultPoint> points;  // by series
 };
 

@@ -106,7 +106,7 @@ Verdict judge_chunk(std::span<const engine::ClosedHistory::Scope> scopes,
 
 BackfillLane::Impl::Asked BackfillLane::Impl::ask(const Stream& stream, TimeRange range) const {
   const Time now = parts.clocks.source_now();
-  Asked asked{.source = parts.source(stream.source),
+  Asked asked{.source = parts.source(stream),
               .request = {.range = engine::range_to_ask(stream.engine, range),
                           .granularity = stream.engine.granularity,
                           .selector = stream.selector,

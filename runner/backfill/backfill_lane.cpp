@@ -124,7 +124,7 @@ bool BackfillLane::Impl::may_start(Wait& wait, const Stream& stream, std::span<c
     return false;
   };
   const StreamStatus* status = parts.stream_status(stream.tenant, stream.id);
-  if (status == nullptr || !parts.source(stream.source)) {
+  if (status == nullptr || !parts.source(stream)) {
     return holds("source " + stream.source + " is not configured, or its stream does not run");
   }
   for (const Job* job : jobs) {

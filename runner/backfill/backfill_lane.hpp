@@ -61,7 +61,7 @@ class BackfillLane {
     const Registry& registry;
     Clocks& clocks;
     Metrics& metrics;
-    std::function<std::shared_ptr<fetchers::Fetcher>(const std::string& source)> source;  // null: gone
+    std::function<std::shared_ptr<fetchers::Fetcher>(const Stream&)> source;  // null: not configured
     std::function<const StreamStatus*(const std::string& tenant, const std::string& stream)> stream_status;
     /// "" or why nothing may be emitted for the job now: the store, or a sink's queue.
     std::function<std::string(const Job&)> why_wait;

@@ -87,8 +87,9 @@ asio::awaitable<void> Runner::Impl::maintain_once() {
     erase_ledger_marks(wall - options.keep_ledger - kLedgerMarkEvery, batch);
     put_ledger_mark(view, wall, stat.last_sequence, batch);
     const auto knows = [this](const std::string& tenant, const std::string& stream) {
-      return registry.find_stream(tenant, stream) != nullptr;
+      return registry.find_stream(tenant, stream) != nullptr || feeds.knows(tenant, stream);
     };
+    feeds.tidy(view, batch);
     retire_orphans(view, knows, wall, kErasedMax, batch);
     if (!cut_short) {  // no row that waits names them
       forget_retired(view, wall - options.keep_ledger, kErasedMax, batch);

@@ -20,7 +20,7 @@ struct MDB_txn;
 namespace settle::runner {
 
 inline constexpr std::uint64_t kStoreFormat = 1;
-inline constexpr std::size_t kTables = 12;
+inline constexpr std::size_t kTables = 13;
 inline constexpr std::size_t kStoreKeyBytesMax = 511;  // what LMDB was built with
 
 // Keys of Table::meta that belong to the store itself.

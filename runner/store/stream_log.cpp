@@ -80,10 +80,12 @@ StreamLog::StreamLog(std::string tenant, std::string stream_id)
     : tenant_(std::move(tenant)), stream_id_(std::move(stream_id)) {}
 
 engine::Result<std::size_t> StreamLog::drain(const Store& store, engine::Engine& engine,
-                                             engine::Time wall_now, WriteBatch& batch) {
+                                             engine::Time wall_now, WriteBatch& batch,
+                                             std::vector<engine::CellBlob>* blobs) {
   assert(drained_.parts == 0);
   if (auto renewed = renew_oldest(store, engine, batch); !renewed) return renewed.error();
-  const engine::Changes changes = engine.drain_changes();
+  engine::Changes changes = engine.drain_changes();
+  if (blobs != nullptr) *blobs = std::move(changes.blobs);
   for (const engine::NewSeries& series : changes.series_added) {
     batch.put(Table::series, series_key(tenant_, stream_id_, series.number), series.text);
   }

@@ -32,9 +32,10 @@ class StreamLog {
   /// Adds to the batch everything that makes the engine's present state durable: the new record in parts, the
   /// series table, and the erasure of old records, whose live part the engine wrote again. The batch must be
   /// committed, if need be again and again, before the next call. Returns the bytes of the record. `corrupt`:
-  /// a stored record does not decode.
+  /// a stored record does not decode. `blobs`: takes the sketches that changed, which are not the log's.
   [[nodiscard]] engine::Result<std::size_t> drain(const Store& store, engine::Engine& engine,
-                                                  engine::Time wall_now, WriteBatch& batch);
+                                                  engine::Time wall_now, WriteBatch& batch,
+                                                  std::vector<engine::CellBlob>* blobs = nullptr);
   void committed(std::uint64_t sequence);
   /// Adds to the batch the erasure of everything the stream has in the log and in the series table; nothing
   /// drained waits for its commit.

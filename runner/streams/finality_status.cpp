@@ -30,23 +30,24 @@ void read_scopes(const Job& job, const StreamStatus& status, engine::Time now, J
   }
 }
 
-void read_finality_status(const Job& job, const StreamStatus& status, JobStatus& out) {
-  const engine::EngineOptions& options = job.spec.engine;
+void read_finality_status(const Job& job, const StreamStatus& status, const StreamStatus& cells,
+                          JobStatus& out) {
+  const engine::EngineOptions& options = job.spec.view ? job.spec.view->feed : job.spec.engine;
   FinalityStatus& finality = out.finality;
-  finality.learned = status.finality;
+  finality.learned = cells.finality;
   if (const auto* learned = std::get_if<engine::Learned>(&options.finality)) {
     finality.error_target = learned->error_target;
   }
   finality.corrected = status.stats.corrections;
   finality.held_back = status.stats.held_back;
   finality.forced = status.stats.ttl;
-  if (status.finality.advised_watch) {
-    out.warnings.push_back(percent(status.finality.late_share) +
+  if (cells.finality.advised_watch) {
+    out.warnings.push_back(percent(cells.finality.late_share) +
                            " of the cells still change in the last fifth of watch, " +
                            engine::format_duration(options.watch) + ": post the job with \"watch\": \"" +
-                           engine::format_duration(*status.finality.advised_watch) + "\"");
+                           engine::format_duration(*cells.finality.advised_watch) + "\"");
   }
-  if (options.rising_only && status.stats.held_back > 0) {
+  if (job.spec.engine.rising_only && status.stats.held_back > 0) {
     out.warnings.push_back("values fell " + std::to_string(status.stats.held_back) +
                            " times and the job says \"values\": \"growing\": its sink keeps the larger ones; "
                            "post the job with \"corrections\": \"ledger\" or \"hold\"");

@@ -7,8 +7,9 @@
 
 namespace settle::runner {
 
-/// Fills `finality` and `warnings`.
-void read_finality_status(const Job& job, const StreamStatus& status, JobStatus& out);
+/// Fills `finality` and `warnings`. `cells`: of the feed whose windows the stream polls; otherwise `status`.
+void read_finality_status(const Job& job, const StreamStatus& status, const StreamStatus& cells,
+                          JobStatus& out);
 
 /// Fills `scopes`, `scopes_stalled` and `unmoved`, at source time `now`.
 void read_scopes(const Job& job, const StreamStatus& status, engine::Time now, JobStatus& out);

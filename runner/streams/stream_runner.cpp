@@ -75,7 +75,9 @@ void StreamRunner::Impl::note_fetched(const fetchers::FetchResult& fetched) {
   std::string error;
   for (const fetchers::ScopeFailure& failure : fetched.failures) {
     const std::string reason{fetchers::failure_text(failure.failure)};
-    parts.metrics.pull_errors.Add({{"reason", reason}}).Increment();
+    if (!fetched.told_before) {
+      parts.metrics.pull_errors.Add({{"reason", reason}}).Increment();
+    }
     if (error.empty()) {
       error = "scope " + failure.scope + ": " + reason + ": " + failure.detail;
     }

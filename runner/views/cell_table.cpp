@@ -1,0 +1,170 @@
+#include "runner/views/cell_table.hpp"
+
+#include <cstdint>
+#include <set>
+#include <vector>
+
+#include "engine/model/bytes.hpp"
+#include "runner/store/keys.hpp"
+
+namespace settle::runner {
+
+using engine::Blob;
+using engine::Time;
+
+namespace {
+
+constexpr char kObserved = 'n';
+constexpr char kEmitted = 'e';
+constexpr std::uint8_t kSaidVersion = 1;
+constexpr std::size_t kCellBytes = 8 + 8 + 1;  // bucket, series number, which
+constexpr std::size_t kSequenceBytes = 8;
+constexpr std::size_t kPartBytes = 2;
+
+// Buckets before the epoch sort before those after it.
+std::string key_time(Time at) {
+  constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
+  return key_u64(static_cast<std::uint64_t>(engine::epoch_ms(at)) ^ kSign);
+}
+
+Time read_time(std::string_view eight_bytes) {
+  constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
+  return engine::from_epoch_ms(static_cast<std::int64_t>(read_u64(eight_bytes) ^ kSign));
+}
+
+std::string row_key(const FeedName& feed, const CellKey& cell, char which) {
+  return key_of(feed.tenant, feed.id) + key_time(cell.first) + key_u64(cell.second) + which;
+}
+
+std::string said_key(const FeedName& feed) {
+  return key_of(feed.tenant, "feed") + feed.id;
+}
+
+engine::Error damaged(const FeedName& feed, std::string_view what) {
+  return engine::corrupt("the cells of feed " + feed.id + " " + std::string{what} +
+                         ": restore the store from a backup");
+}
+
+engine::Result<engine::Ranges> read_said(const FeedName& feed, std::string_view bytes) {
+  engine::ByteReader in{bytes};
+  engine::Ranges said;
+  if (in.byte() != kSaidVersion) {
+    return damaged(feed, "were written by another version");
+  }
+  for (std::size_t left = in.count(2); left > 0; --left) {
+    const Time from = engine::from_epoch_ms(in.signed_varint());
+    said.add(engine::TimeRange{from, from + engine::Duration{static_cast<std::int64_t>(in.varint())}});
+  }
+  if (!in.done()) {
+    return damaged(feed, "have a list of buckets that does not decode");
+  }
+  return said;
+}
+
+}  // namespace
+
+void put_observed(WriteBatch& batch, const FeedName& feed, const engine::CellBlob& cell,
+                  const Blob& emitted_before) {
+  const CellKey key{cell.bucket, cell.number};
+  batch.put(Table::cells, row_key(feed, key, kObserved), std::string{cell.sketch.bytes()});
+  if (!emitted_before.empty()) {
+    batch.put(Table::cells, row_key(feed, key, kEmitted), std::string{emitted_before.bytes()});
+  }
+}
+
+void put_emitted(WriteBatch& batch, const FeedName& feed, const CellKey& cell, const Blob& sketch,
+                 bool is_newest) {
+  batch.put(Table::cells, row_key(feed, cell, kEmitted),
+            is_newest ? std::string{} : std::string{sketch.bytes()});
+}
+
+void erase_cells_before(WriteBatch& batch, const FeedName& feed, Time bucket) {
+  const std::string prefix = key_of(feed.tenant, feed.id);
+  batch.erase_range(Table::cells, prefix, prefix + key_time(bucket));
+}
+
+void put_said(WriteBatch& batch, const FeedName& feed, const engine::Ranges& said) {
+  engine::ByteWriter out;
+  out.byte(kSaidVersion);
+  out.varint(said.list().size());
+  for (const engine::TimeRange& range : said.list()) {
+    out.signed_varint(engine::epoch_ms(range.from));
+    out.varint(static_cast<std::uint64_t>((range.to - range.from).count()));
+  }
+  batch.put(Table::meta, said_key(feed), std::move(out).take());
+}
+
+engine::Result<StoredCells> load_cells(const ReadTransaction& view, const FeedName& feed) {
+  StoredCells out;
+  if (const auto bytes = view.get(Table::meta, said_key(feed))) {
+    engine::Result<engine::Ranges> said = read_said(feed, *bytes);
+    if (!said) {
+      return said.error();
+    }
+    out.said = *std::move(said);
+  }
+  const std::string prefix = key_of(feed.tenant, feed.id);
+  bool good = true;
+  // Of a cell the emitted row comes first.
+  std::vector<CellKey> as_observed;
+  view.scan(Table::cells, prefix, prefix_end(prefix), [&](std::string_view key, std::string_view bytes) {
+    key.remove_prefix(prefix.size());
+    good = key.size() == kCellBytes && (key.back() == kObserved || key.back() == kEmitted);
+    if (!good) {
+      return false;
+    }
+    const CellKey cell{read_time(key.substr(0, 8)), read_u64(key.substr(8, 8))};
+    if (key.back() == kObserved) {
+      out.observed.emplace_hint(out.observed.end(), cell, Blob{std::string{bytes}});
+    } else if (bytes.empty()) {
+      as_observed.push_back(cell);
+    } else {
+      out.emitted.emplace_hint(out.emitted.end(), cell, Blob{std::string{bytes}});
+    }
+    return true;
+  });
+  if (!good) {
+    return damaged(feed, "have a key that is damaged");
+  }
+  for (const CellKey& cell : as_observed) {
+    const auto newest = out.observed.find(cell);
+    if (newest == out.observed.end()) {
+      return damaged(feed, "lack a sketch that was emitted");
+    }
+    out.emitted.emplace(cell, newest->second);
+  }
+  return out;
+}
+
+std::vector<std::string> stored_feeds(const ReadTransaction& view, const std::string& tenant) {
+  std::vector<std::string> ids;
+  const std::string prefix = key_of(tenant, "feed");
+  view.scan(Table::meta, prefix, prefix_end(prefix), [&](std::string_view key, std::string_view) {
+    ids.emplace_back(key.substr(prefix.size()));
+    return true;
+  });
+  return ids;
+}
+
+void erase_feeds(const ReadTransaction& view, std::span<const FeedName> feeds, WriteBatch& batch) {
+  std::set<std::string> prefixes;
+  for (const FeedName& feed : feeds) {
+    const std::string prefix = key_of(feed.tenant, feed.id);
+    batch.erase_range(Table::cells, prefix, prefix_end(prefix));
+    batch.erase(Table::meta, said_key(feed));
+    prefixes.insert(prefix);
+  }
+  // The log is ordered by commit, not by stream: one pass finds the records of all of them.
+  view.scan(Table::log, "", "", [&](std::string_view key, std::string_view) {
+    if (key.size() < kSequenceBytes + kPartBytes) {
+      return true;
+    }
+    const std::string_view owner = key.substr(kSequenceBytes, key.size() - kSequenceBytes - kPartBytes);
+    if (prefixes.contains(std::string{owner})) {
+      batch.erase(Table::log, std::string{key});
+    }
+    return true;
+  });
+}
+
+}  // namespace settle::runner
