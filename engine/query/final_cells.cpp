@@ -37,6 +37,10 @@ void FinalCells::cover(TimeRange buckets) {
   covered_.add({engine::ceil_to(buckets.from, granularity_), engine::floor_to(buckets.to, granularity_)});
 }
 
+void FinalCells::uncover(TimeRange buckets) {
+  covered_.remove({engine::floor_to(buckets.from, granularity_), engine::ceil_to(buckets.to, granularity_)});
+}
+
 bool FinalCells::covers(TimeRange buckets) const {
   return uncovered(buckets).empty();
 }
@@ -74,6 +78,11 @@ const engine::Blob* FinalCells::cell(SeriesId id, Time bucket) const {
   const std::size_t at = place_in(line, bucket);
   if (at == line.cells.size() || line.cells[at].bucket != bucket) return nullptr;
   return &line.cells[at].sketch;
+}
+
+const engine::Blob* FinalCells::find(std::string_view series, Time bucket) const {
+  const auto found = ids_.find(series);
+  return found == ids_.end() ? nullptr : cell(found->second, bucket);
 }
 
 std::optional<std::span<const FinalCells::Change>> FinalCells::changes_since(std::uint64_t version) const {

@@ -38,6 +38,8 @@ class FinalCells {
   void put(std::string_view series, engine::Time bucket, engine::Blob sketch);
   /// Every series of the buckets that lie in the range was said.
   void cover(engine::TimeRange buckets);
+  /// Of these nothing is sure any more; their cells stay until others are put.
+  void uncover(engine::TimeRange buckets);
   [[nodiscard]] bool covers(engine::TimeRange buckets) const;
   [[nodiscard]] engine::Ranges uncovered(engine::TimeRange buckets) const;
   [[nodiscard]] const engine::Ranges& covered() const { return covered_; }
@@ -46,6 +48,9 @@ class FinalCells {
 
   [[nodiscard]] std::size_t size() const { return cells_; }  // cells
   [[nodiscard]] std::size_t series_count() const { return ids_.size(); }
+
+  /// nullptr where there is none. Valid until cells are put or forgotten.
+  [[nodiscard]] const engine::Blob* find(std::string_view series, engine::Time bucket) const;
 
   // For views. Ids are dense, and used again when a series has gone.
 
