@@ -121,7 +121,7 @@ std::optional<std::vector<Run>> plain_runs(const EngineOptions& options, const A
   const ScopeAnswer& part = answer.scopes.front();
   if (part.completeness != Completeness::complete || part.rows.size() > options.open_cells_max)
     return std::nullopt;
-  if (options.sketches && !have_sketches(part)) return std::nullopt;
+  if (options.sketches ? !have_sketches(part) : !part.sketches.empty()) return std::nullopt;
   const Duration step = options.granularity;
   const Time from = std::max(range.from, part.covered.from);
   const Time to = std::min(floor_to(part.covered.to, step), floor_to(now, step) + step);

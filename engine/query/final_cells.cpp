@@ -80,11 +80,6 @@ const engine::Blob* FinalCells::cell(SeriesId id, Time bucket) const {
   return &line.cells[at].sketch;
 }
 
-const engine::Blob* FinalCells::find(std::string_view series, Time bucket) const {
-  const auto found = ids_.find(series);
-  return found == ids_.end() ? nullptr : cell(found->second, bucket);
-}
-
 std::optional<std::span<const FinalCells::Change>> FinalCells::changes_since(std::uint64_t version) const {
   if (version < dropped_ || version > this->version()) return std::nullopt;
   return std::span{log_}.subspan(version - dropped_);

@@ -49,9 +49,6 @@ class FinalCells {
   [[nodiscard]] std::size_t size() const { return cells_; }  // cells
   [[nodiscard]] std::size_t series_count() const { return ids_.size(); }
 
-  /// nullptr where there is none. Valid until cells are put or forgotten.
-  [[nodiscard]] const engine::Blob* find(std::string_view series, engine::Time bucket) const;
-
   // For views. Ids are dense, and used again when a series has gone.
 
   [[nodiscard]] std::size_t id_end() const { return lines_.size(); }  // all ids are below

@@ -167,7 +167,8 @@ void Engine::State::take_block(Lane& lane, std::span<const Observation> rows) {
   for (const Observation& row : rows) __builtin_prefetch(row.series.data());
   for (const Observation& row : rows) {
     if (!admits(lane, row, row.value.held_bits())) continue;
-    if (sketches() && lane.sketch_of(row) == nullptr) {
+    // A fingerprint is no number, and a number no sketch.
+    if ((sketches() || !lane.answer->sketches.empty()) && sketches() != (lane.sketch_of(row) != nullptr)) {
       ++stats.rows_refused;
       continue;
     }

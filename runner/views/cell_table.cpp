@@ -63,19 +63,14 @@ engine::Result<engine::Ranges> read_said(const FeedName& feed, std::string_view 
 
 }  // namespace
 
-void put_observed(WriteBatch& batch, const FeedName& feed, const engine::CellBlob& cell,
-                  const Blob& emitted_before) {
-  const CellKey key{cell.bucket, cell.number};
-  batch.put(Table::cells, row_key(feed, key, kObserved), std::string{cell.sketch.bytes()});
-  if (!emitted_before.empty()) {
-    batch.put(Table::cells, row_key(feed, key, kEmitted), std::string{emitted_before.bytes()});
-  }
+void put_observed(WriteBatch& batch, const FeedName& feed, const engine::CellBlob& cell) {
+  batch.put(Table::cells, row_key(feed, {cell.bucket, cell.number}, kObserved),
+            std::string{cell.sketch.bytes()});
 }
 
-void put_emitted(WriteBatch& batch, const FeedName& feed, const CellKey& cell, const Blob& sketch,
-                 bool is_newest) {
-  batch.put(Table::cells, row_key(feed, cell, kEmitted),
-            is_newest ? std::string{} : std::string{sketch.bytes()});
+void put_emitted(WriteBatch& batch, const FeedName& feed, const CellKey& cell, const Blob& sketch) {
+  batch.put(Table::cells, row_key(feed, cell, kEmitted), std::string{sketch.bytes()});
+  batch.erase(Table::cells, row_key(feed, cell, kObserved));
 }
 
 void erase_cells_before(WriteBatch& batch, const FeedName& feed, Time bucket) {
@@ -105,8 +100,6 @@ engine::Result<StoredCells> load_cells(const ReadTransaction& view, const FeedNa
   }
   const std::string prefix = key_of(feed.tenant, feed.id);
   bool good = true;
-  // Of a cell the emitted row comes first.
-  std::vector<CellKey> as_observed;
   view.scan(Table::cells, prefix, prefix_end(prefix), [&](std::string_view key, std::string_view bytes) {
     key.remove_prefix(prefix.size());
     good = key.size() == kCellBytes && (key.back() == kObserved || key.back() == kEmitted);
@@ -114,24 +107,12 @@ engine::Result<StoredCells> load_cells(const ReadTransaction& view, const FeedNa
       return false;
     }
     const CellKey cell{read_time(key.substr(0, 8)), read_u64(key.substr(8, 8))};
-    if (key.back() == kObserved) {
-      out.observed.emplace_hint(out.observed.end(), cell, Blob{std::string{bytes}});
-    } else if (bytes.empty()) {
-      as_observed.push_back(cell);
-    } else {
-      out.emitted.emplace_hint(out.emitted.end(), cell, Blob{std::string{bytes}});
-    }
+    auto& rows = key.back() == kObserved ? out.observed : out.emitted;
+    rows.emplace_hint(rows.end(), cell, Blob{std::string{bytes}});
     return true;
   });
   if (!good) {
     return damaged(feed, "have a key that is damaged");
-  }
-  for (const CellKey& cell : as_observed) {
-    const auto newest = out.observed.find(cell);
-    if (newest == out.observed.end()) {
-      return damaged(feed, "lack a sketch that was emitted");
-    }
-    out.emitted.emplace(cell, newest->second);
   }
   return out;
 }

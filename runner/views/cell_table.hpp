@@ -1,8 +1,8 @@
 // runner/views/cell_table.hpp: the sketches of a feed's cells in the store (Table::cells,
 // docs/formats/store.md).
 //
-// The engine's records hold fingerprints; here is what they are of. Of each cell two rows at most: the newest
-// observed sketch, and the one that was emitted, which is empty where it is the newest.
+// The engine's records hold fingerprints; here is what they are of. Of each cell two rows at most: the sketch
+// that was emitted last, and the newest observed one, unless that is the same.
 #pragma once
 
 #include <map>
@@ -27,19 +27,16 @@ struct FeedName {
   std::string id;
 };
 
-/// What was observed, and where that is another cell's rest: what had been emitted of it before.
-void put_observed(WriteBatch& batch, const FeedName& feed, const engine::CellBlob& cell,
-                  const engine::Blob& emitted_before);
-/// `is_newest`: nothing else was observed since.
-void put_emitted(WriteBatch& batch, const FeedName& feed, const CellKey& cell, const engine::Blob& sketch,
-                 bool is_newest);
+void put_observed(WriteBatch& batch, const FeedName& feed, const engine::CellBlob& cell);
+/// Also the newest that was observed: an engine emits nothing else.
+void put_emitted(WriteBatch& batch, const FeedName& feed, const CellKey& cell, const engine::Blob& sketch);
 void erase_cells_before(WriteBatch& batch, const FeedName& feed, engine::Time bucket);
 
 /// The buckets of which everything was said: Table::meta.
 void put_said(WriteBatch& batch, const FeedName& feed, const engine::Ranges& said);
 
 struct StoredCells {
-  std::map<CellKey, engine::Blob> observed;
+  std::map<CellKey, engine::Blob> observed;  // where it is not what was emitted
   std::map<CellKey, engine::Blob> emitted;
   engine::Ranges said;
 };

@@ -46,6 +46,7 @@ struct Digested {
   std::vector<Said> emitted;
   Ranges said;
   Ranges given_up;
+  Time kept_from = Time::min();  // what is older is gone
   StreamStatus status;
   std::uint64_t rows_refused = 0;
   std::string why;
@@ -164,23 +165,19 @@ void Feed::Impl::note_said(Digested& out, Time owned_from) {
 
 void Feed::Impl::write(Digested& out, const std::vector<Sample>& samples,
                        const std::vector<engine::CellBlob>& blobs) {
-  std::map<CellKey, const engine::Blob*> newest;
   for (const engine::CellBlob& one : blobs) {
-    newest[{one.bucket, one.number}] = &one.sketch;
-    const engine::Blob* before = cells->find(engine.series_name(one.number), one.bucket);
-    put_observed(out.batch, spec.name, one, before == nullptr ? engine::Blob{} : *before);
+    put_observed(out.batch, spec.name, one);
   }
   for (const Sample& sample : samples) {
-    const auto observed = newest.find({sample.bucket, sample.series});
-    const bool is_newest = observed == newest.end() || *observed->second == sample.sketch;
-    put_emitted(out.batch, spec.name, {sample.bucket, sample.series}, sample.sketch, is_newest);
+    put_emitted(out.batch, spec.name, {sample.bucket, sample.series}, sample.sketch);
   }
   Ranges all = said;
   all.remove(out.given_up);
   all.add(out.said);
-  if (kept_from > Time::min()) {
-    erase_cells_before(out.batch, spec.name, kept_from);
-    all.remove(TimeRange{Time::min(), kept_from});
+  out.kept_from = std::min(kept_from, engine.live_from());  // the engine needs its own
+  if (out.kept_from > Time::min()) {
+    erase_cells_before(out.batch, spec.name, out.kept_from);
+    all.remove(TimeRange{Time::min(), out.kept_from});
   }
   put_said(out.batch, spec.name, all);
 }
@@ -210,9 +207,9 @@ void Feed::Impl::publish(const Digested& done) {
   }
   said.remove(done.given_up);
   said.add(done.said);
-  if (kept_from > Time::min()) {
-    cells->forget_before(kept_from);
-    said.remove(TimeRange{Time::min(), kept_from});
+  if (done.kept_from > Time::min()) {
+    cells->forget_before(done.kept_from);
+    said.remove(TimeRange{Time::min(), done.kept_from});
   }
   status = done.status;
   rows_refused += done.rows_refused;
@@ -241,8 +238,10 @@ engine::Result<std::shared_ptr<Feed>> Feed::load(Parts parts, FeedSpec spec, Loa
     return held.error();
   }
   const auto blob_of = [&held](engine::SeriesNumber number, Time bucket) {
-    const auto found = held->observed.find({bucket, number});
-    return found == held->observed.end() ? engine::Blob{} : found->second;
+    for (const auto* rows : {&held->observed, &held->emitted}) {
+      if (const auto found = rows->find({bucket, number}); found != rows->end()) return found->second;
+    }
+    return engine::Blob{};
   };
   const std::vector<std::string_view> records{stored.records.begin(), stored.records.end()};
   engine::Result<engine::Engine> engine = engine::Engine::load(spec.options, stored.series, records, blob_of);
@@ -347,7 +346,8 @@ asio::awaitable<Feed::History> Feed::history(TimeRange buckets, Time now) {
         out.cells->put(closed.series[point.series], point.bucket, closed.sketches[at]);
       }
       if (fetched.failures.empty() && !closed.limited) {
-        for (const TimeRange& range : answered_by_all(closed, piece).list()) {
+        const Ranges answered = answered_by_all(closed, piece);
+        for (const TimeRange& range : answered.list()) {
           out.cells->cover(range);
         }
       }
