@@ -1,12 +1,29 @@
 #include "runner/views/feeds.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <optional>
 #include <set>
+
+#include <xxhash.h>
 
 namespace settle::runner {
 
 using engine::Time;
+
+std::string feed_id(const Stream& stream) {
+  JobSpec spec;
+  spec.source = stream.source;
+  spec.selector = stream.selector;
+  spec.view = stream.view;
+  const std::string text = feed_identity(spec);
+  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+  std::array<char, 33> id{};
+  std::snprintf(id.data(), id.size(), "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64));
+  return id.data();
+}
 
 FeedSpec Feeds::feed_spec(const Stream& stream) {
   return {.name = {.tenant = stream.tenant, .id = feed_id(stream)},

@@ -49,10 +49,9 @@ std::map<std::string, ViewFetcher::Bound, std::less<>> bounds_in(const query::Vi
                                                                  Time bucket) {
   std::map<std::string, ViewFetcher::Bound, std::less<>> bounds;
   for (auto row = answer.rows.rbegin(); row != answer.rows.rend() && row->bucket == bucket; ++row) {
-    bounds.emplace(row->series, ViewFetcher::Bound{.value = row->value,
-                                                   .low = row->low,
-                                                   .high = row->high,
-                                                   .degraded = row->degraded});
+    bounds.emplace(row->series,
+                   ViewFetcher::Bound{
+                       .value = row->value, .low = row->low, .high = row->high, .degraded = row->degraded});
   }
   return bounds;
 }

@@ -48,7 +48,7 @@ class ViewFetcher final : public fetchers::Fetcher {
   std::shared_ptr<Feed> feed_;
   query::ViewSpec spec_;
   query::View live_;
-  engine::Time newest_;  // the last bucket of the newest live answer
+  engine::Time newest_;                               // the last bucket of the newest live answer
   std::map<std::string, Bound, std::less<>> bounds_;  // of its rows, by series
   std::optional<engine::Time> needs_from_;
 };

@@ -55,10 +55,10 @@ TEST(TraceSketch, OfEqualContentIsEqualInWhateverEncoding) {
 }
 
 TEST(TraceSketch, StandsBesideNumbersByRow) {
-  const engine::Answer answer = answer_of(
-      R"({"at": 60000, "series": {"__name__": "m", "a": "1"}, "bucket": 0, "value": 5})"
-      "\n" +
-      line(sketch(kProto, "ddsketch-proto")));
+  const engine::Answer answer =
+      answer_of(R"({"at": 60000, "series": {"__name__": "m", "a": "1"}, "bucket": 0, "value": 5})"
+                "\n" +
+                line(sketch(kProto, "ddsketch-proto")));
   ASSERT_EQ(answer.scopes.at(0).rows.size(), 2u);
   ASSERT_EQ(answer.scopes[0].sketches.size(), 2u);
   for (std::size_t at = 0; at < 2; ++at) {
@@ -82,7 +82,8 @@ TEST(TraceSketch, SaysWhatIsWrong) {
   EXPECT_EQ(why_not(line(R"("sketch": "", "format": "ddsketch-proto")")),
             "t.jsonl:1: 'sketch': holds nothing; leave the line out, or give \"value\": null");
   EXPECT_EQ(why_not(line(R"("sketch": 5)")), "t.jsonl:1: 'sketch': expected a text");
-  EXPECT_EQ(why_not(line(R"("sketch": "", "value": 5)")), "t.jsonl:1: the field 'value' does not belong here");
+  EXPECT_EQ(why_not(line(R"("sketch": "", "value": 5)")),
+            "t.jsonl:1: the field 'value' does not belong here");
   EXPECT_EQ(why_not(line(R"("value": 5, "format": "cell")")),
             "t.jsonl:1: the field 'format' does not belong here");
   EXPECT_EQ(why_not(line(R"("sketch": "", "bin_rule": "round")")),
