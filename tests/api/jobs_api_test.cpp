@@ -151,6 +151,42 @@ TEST_F(JobsApi, ShowsEverythingInForceAndHowTheJobIsDoing) {
   }
 }
 
+TEST_F(JobsApi, ShowsOfAFunctionWhatItAsksAndWhatItsCellsAre) {
+  const auto shown = [this](const std::string& asked) {
+    const auto added =
+        ask_object(201, "POST", kJobs, R"({"granularity":"1m","source":"trace",)" + asked + "}");
+    return ask_object(200, "GET", kJobs + ("/" + std::string(added.at("job_id").as_string())));
+  };
+  const auto expect_has = [](const boost::json::object& job, const char* text) {
+    const auto expected = boost::json::parse(text);
+    for (const auto& member : expected.as_object()) {
+      ASSERT_TRUE(job.contains(member.key())) << member.key();
+      EXPECT_EQ(job.at(member.key()), member.value()) << member.key();
+    }
+  };
+  const auto p99 = shown(
+      R"-("query":"quantile_over_time(.99, m[300s])","sketch_type":"ddsketch","store_path":"edge/p99",)-"
+      R"("finality":"fixed:3m","watch":"1h","ttl":"20m","by":["zone","host"],"accuracy":0.02)");
+  expect_has(p99, R"-({"query": "quantile_over_time(0.99, m[5m])", "sketch_type": "ddsketch", "window": "5m",
+      "by": ["host", "zone"], "accuracy": 0.02, "max_bins": 2048, "finality": "fixed:3m", "watch": "1h",
+      "ttl": "20m", "poll_interval": "1m", "timestamp": "end", "record": "edge_p99"})-");
+  for (const char* other : {"item", "precision", "width", "depth"})
+    EXPECT_FALSE(p99.contains(other)) << other;
+  const auto top =
+      shown(R"-("query":"topk_over_time(3, m[1h])","sketch_type":"countminsketch","store_path":"top",)-"
+            R"("item":"path","error":0.001,"confidence":0.99)");
+  expect_has(top, R"-({"query": "top_k_over_time(3, m[1h])", "window": "1h", "item": "path", "width": 4096,
+      "depth": 5})-");
+  for (const char* other : {"by", "error", "accuracy"}) EXPECT_FALSE(top.contains(other)) << other;
+  const auto distinct =
+      shown(R"-("query":"count_distinct_over_time(m[1h])","sketch_type":"hll","store_path":"distinct")-");
+  expect_has(distinct, R"({"window": "1h", "precision": 12})");
+  const auto sum = shown(R"-("query":"sum_over_time(m[1h])","sketch_type":"stats","store_path":"sum")-");
+  expect_has(sum, R"({"window": "1h", "finality": "learned:0.01", "watch": "30m"})");
+  EXPECT_FALSE(sum.contains("precision"));
+  EXPECT_FALSE(ask_object(200, "GET", kJobs + ("/" + add("plain"))).contains("window"));
+}
+
 TEST_F(JobsApi, ListsInPagesUntilNextIsNull) {
   EXPECT_EQ(ask("GET", kJobs).body, R"({"jobs":[],"next":null})");
   for (const char* path : {"a", "b", "c"}) add(path);

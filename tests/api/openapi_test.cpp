@@ -57,8 +57,20 @@ TEST_F(OpenApi, DescribesEveryMemberOfAJob) {
   const YAML::Node document = YAML::LoadFile(SETTLE_OPENAPI);
   std::set<std::string> known = properties(document, "Job");
   known.merge(properties(document, "JobRequest"));
-  const auto job = ask_object(200, "GET", kJobs + ("/" + add("p")));
-  for (const auto& member : job) EXPECT_TRUE(known.count(std::string(member.key())) > 0) << member.key();
+  add("p");
+  const std::string more = R"(,"granularity":"1m","source":"trace","by":["a"],"store_path":")";
+  for (const char* asked : {R"-({"query":"quantile_over_time(1, m[1m])","sketch_type":"ddsketch")-",
+                            R"-({"query":"count_distinct_over_time(m[1m])","sketch_type":"hll","item":"i")-",
+                            R"-({"query":"top_k_over_time(1, m[1m])","sketch_type":"countsketch")-"}) {
+    (void)ask_object(201, "POST", kJobs, asked + more + std::string(1, asked[10]) + "\"}");
+  }
+  const auto list = ask_object(200, "GET", kJobs);
+  EXPECT_EQ(list.at("jobs").as_array().size(), 4U);
+  for (const auto& job : list.at("jobs").as_array()) {
+    for (const auto& member : job.as_object()) {
+      EXPECT_TRUE(known.count(std::string(member.key())) > 0) << member.key();
+    }
+  }
 }
 
 TEST_F(OpenApi, NamesOnlyFieldsThatARequestMayHave) {

@@ -9,6 +9,7 @@ namespace settle::cli {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
 
@@ -41,6 +42,20 @@ TEST(CheckConfig, TakesTheFieldsOfAnAccurateFinalityAndOfCorrections) {
       "{query: e, granularity: 1m, source: edge, sketch_type: scalar, store_path: a, finality: learned, "
       "error_target: 0.02, tolerance: 1%, values: growing, corrections: ledger}");
   EXPECT_THAT(report.errors, IsEmpty());
+}
+
+TEST(CheckConfig, TakesJobsWithAFunctionAndPointsAtWhatIsWrongWithThem) {
+  const std::string common = ", granularity: 1m, source: edge, store_path: a, ";
+  const std::string p99 = "{query: \"quantile_over_time(0.99, e[5m])\"" + common;
+  const ConfigReport good =
+      check_job(p99 + "sketch_type: ddsketch, accuracy: 0.02, max_bins: 64, by: [zone]}");
+  EXPECT_THAT(good.errors, IsEmpty());
+  EXPECT_THAT(check_job(p99 + "sketch_type: hll}").errors,
+              ElementsAre(HasSubstr("sketch_type: \"hll\" does not fit quantile_over_time")));
+  EXPECT_THAT(check_job(p99 + "sketch_type: ddsketch, accuracy: fine}").errors,
+              ElementsAre(HasSubstr("accuracy: \"fine\" is not a number")));
+  EXPECT_THAT(check_job("{query: \"rate(e[90s])\"" + common + "sketch_type: stats}").errors,
+              ElementsAre(StartsWith("s.yaml:8:6: query: has the window 1m30s")));
 }
 
 TEST(CheckConfig, WarnsOfAJobThatTheFileOutlived) {

@@ -229,6 +229,38 @@ TEST_F(RegistryTest, LetsTheStateOfADeletedJobRestAndBeTakenOver) {
   EXPECT_EQ(ask(registry->forget_rested()), 0U) << "it is in use again";
 }
 
+TEST_F(RegistryTest, KeepsWhatAStreamOfAFunctionAsksAlsoWhileItRests) {
+  const test::FakeContext configuration;
+  const auto p99 = [&configuration](const std::string& path) {
+    return *parse_job(R"-({"query":"quantile_over_time(0.99, m[5m])","sketch_type":"ddsketch","by":["z"],)-"
+                      R"("granularity":"1m","source":"trace","store_path":")" +
+                          path + "\"}",
+                      configuration, kStart);
+  };
+  const auto added = add(p99("p"));
+  ASSERT_TRUE(added) << added.refusal().detail;
+  const auto expect_asks = [&] {
+    const Stream* stream = registry->find_stream(kTenant, added->job.stream_id);
+    ASSERT_NE(stream, nullptr);
+    ASSERT_TRUE(stream->view);
+    EXPECT_EQ(stream->view->query.text(), "quantile_over_time(0.99, m[5m])");
+    EXPECT_EQ(stream->view->cells, added->job.spec.view->cells);
+    EXPECT_EQ(stream->view->by, added->job.spec.view->by);
+    EXPECT_EQ(stream->view->feed, added->job.spec.view->feed);
+    EXPECT_EQ(stream->engine, added->job.spec.engine);
+  };
+  expect_asks();
+  open();
+  expect_asks();
+  EXPECT_EQ(add(p99("q"))->job.stream_id, added->job.stream_id);
+  ASSERT_TRUE(remove(added->job.id));
+  ASSERT_TRUE(remove(registry->find_path(kTenant, "q")->id));
+  open();
+  expect_asks();
+  EXPECT_EQ(add(p99("p"))->job.stream_id, added->job.stream_id);
+  EXPECT_FALSE(registry->find_stream(kTenant, add(spec("plain"))->job.stream_id)->view);
+}
+
 TEST_F(RegistryTest, ForgetsARestedStreamButNotTheNamesItsSamplesNeed) {
   const auto gone = add(spec("p"));
   const auto stays = add(spec("q", R"(,"record":"r","watch":"1h")"));
