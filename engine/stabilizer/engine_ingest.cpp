@@ -100,8 +100,20 @@ Lane Engine::State::open_lane(const ScopeAnswer& answer) {
 
 void Engine::State::take_rows(Lane& lane) {
   const std::span<const Observation> rows = lane.answer->rows;
-  for (std::size_t at = 0; at < rows.size(); at += kBlock) {
-    take_block(lane, rows.subspan(at, std::min(kBlock, rows.size() - at)));
+  for (std::size_t at = 0; at < rows.size();) {
+    std::span<const Observation> block = rows.subspan(at, std::min(kBlock, rows.size() - at));
+    at += block.size();
+    if (sketches() || !lane.answer->sketches.empty()) {
+      // A fingerprint is no number, and a number no sketch: up to the first that is the other.
+      const auto other = [&](const auto& row) { return sketches() == (lane.sketch_of(row) == nullptr); };
+      const auto refused = std::find_if(block.begin(), block.end(), other);
+      if (refused != block.end()) {
+        ++stats.rows_refused;
+        at -= static_cast<std::size_t>(block.end() - refused) - 1;
+      }
+      block = {block.begin(), refused};
+    }
+    take_block(lane, block);
   }
   if (!lane.complete()) return;
   for (std::size_t slot = 0; slot < lane.buckets.size(); ++slot) {
@@ -167,11 +179,6 @@ void Engine::State::take_block(Lane& lane, std::span<const Observation> rows) {
   for (const Observation& row : rows) __builtin_prefetch(row.series.data());
   for (const Observation& row : rows) {
     if (!admits(lane, row, row.value.held_bits())) continue;
-    // A fingerprint is no number, and a number no sketch.
-    if ((sketches() || !lane.answer->sketches.empty()) && sketches() != (lane.sketch_of(row) != nullptr)) {
-      ++stats.rows_refused;
-      continue;
-    }
     Row& out = taken[count++];
     out.row = &row;
     out.slot = lane.last_slot;
@@ -221,16 +228,12 @@ void Engine::State::observe(Lane& lane, std::size_t slot, SeriesId id, const Obs
   if (!is_unchanged(lane, slot, at, row.value.held_bits())) claim(lane, slot, id, row, at);
 }
 
-void Engine::State::take_value(Claim& claim, const Lane& lane, const Observation& row) {
-  claim.value = row.value.held_bits();
-  claim.scope = lane.scope;
-  if (!sketches()) return;
+void Engine::State::claim_sketch(Claim& claim, const Lane& lane, const Observation& row) {
   claim.sketch = static_cast<std::uint32_t>(sketches_claimed.size());
   sketches_claimed.push_back(lane.sketch_of(row));
 }
 
 void Engine::State::put_sketch(const Claim& claim, std::uint32_t at) {
-  if (!sketches()) return;
   claim.bucket->put_blob(at, *sketches_claimed[claim.sketch]);
   claim.bucket->cells[at].flags |= Cell::kNewBlob;
 }
@@ -244,20 +247,26 @@ void Engine::State::claim(Lane& lane, std::size_t slot, SeriesId id, const Obser
     if (made.value == value) return;
     made.conflict = true;
     // Scopes come by name, so the first that reports the greatest value is the smallest name.
-    if (row.value > Value::from_bits(made.value)) take_value(made, lane, row);
+    if (Value::from_bits(value) > Value::from_bits(made.value)) {
+      made.value = value;
+      made.scope = lane.scope;
+      if (sketches()) claim_sketch(made, lane, row);
+    }
     return;
   }
-  Claim made{.bucket = &bucket, .series = id, .cell = at};
+  Claim made{.bucket = &bucket, .series = id, .cell = at, .scope = lane.scope, .value = value};
   if (at != kNone && bucket.cells[at].stamp == stamp) {
     // A row before said what the cell holds.
     const Cell& cell = bucket.cells[at];
     if (cell.bits() == value) return;
     made.conflict = true;
     made.counted = true;
-    made.value = cell.bits();
-    made.scope = cell.scope;
+    if (Value::from_bits(cell.bits()) > Value::from_bits(value)) {
+      made.value = cell.bits();
+      made.scope = cell.scope;
+    }
   }
-  if (!made.conflict || row.value > Value::from_bits(made.value)) take_value(made, lane, row);
+  if (sketches()) claim_sketch(made, lane, row);
   bucket.index.set(id, kClaimBit | static_cast<std::uint32_t>(claims.size()), series.width());
   claims.push_back(made);
 }
@@ -292,7 +301,7 @@ void Engine::State::apply_known(const Claim& claim) {
   ++entry.seen;
   if (cell.bits() != claim.value) {
     change(scopes[claim.scope], bucket, entry, cell, claim.value);
-    put_sketch(claim, claim.cell);
+    if (sketches()) put_sketch(claim, claim.cell);
   }
   if (!claim.conflict) return;
   ++stats.conflicts;
@@ -351,7 +360,7 @@ void Engine::State::admit_cell(const Claim& claim) {
   const std::uint32_t at = add_cell(bucket, entry, claim.series, claim.value);
   Cell& cell = bucket.cells[at];
   cell.stamp = stamp;
-  put_sketch(claim, at);
+  if (sketches()) put_sketch(claim, at);
   if (entry.was_final) cell.flags |= Cell::kLate;
   if (join_panel(bucket, at) != nullptr) note_change(bucket, at);
   unquiet(entry, cell, entry.polls);

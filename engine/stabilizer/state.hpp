@@ -59,7 +59,7 @@ struct Claim {
   SeriesId series = 0;
   std::uint32_t cell = kNone;  // kNone: a new one
   ScopeId scope = 0;
-  std::uint32_t sketch = kNone;  // index into `sketches_claimed`; kNone: none, or the cell's own
+  std::uint32_t sketch = kNone;  // index into `sketches_claimed`; says nothing where the cell has `value`
   Value::Bits value = {};
   bool conflict = false;
   bool counted = false;  // in the `seen` of its scope
@@ -170,7 +170,7 @@ struct Engine::State {
   [[nodiscard]] bool is_unchanged(Lane& lane, std::size_t slot, std::uint32_t at, Value::Bits value);
   void observe(Lane& lane, std::size_t slot, SeriesId id, const Observation& row);
   void claim(Lane& lane, std::size_t slot, SeriesId id, const Observation& row, std::uint32_t at);
-  void take_value(Claim& claim, const Lane& lane, const Observation& row);
+  void claim_sketch(Claim& claim, const Lane& lane, const Observation& row);
   void put_sketch(const Claim& claim, std::uint32_t cell);
   void apply_known(const Claim& claim);
   void admit_new();

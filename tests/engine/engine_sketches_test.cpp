@@ -86,6 +86,14 @@ void drop_bare_rows(History& history) {
   }
 }
 
+void drop_sketches(History& history) {
+  for (auto& step : history.steps) {
+    for (auto& part : step.parts) {
+      for (auto& row : part.rows) row.sketch = {};
+    }
+  }
+}
+
 template <class T>
 std::vector<T> without_sketches(std::vector<T> list) {
   for (T& one : list) one.sketch = {};
@@ -98,6 +106,7 @@ TEST(EngineOfSketches, SaysWhatAnEngineOfTheFingerprintsSays) {
     drop_bare_rows(history);
     History plain = history;
     plain.options.sketches = false;
+    drop_sketches(plain);
     EngineDriver engine{history.options, history.live_from};
     EngineDriver twin{plain.options, plain.live_from};
     for (std::size_t i = 0; i < history.steps.size(); ++i) {
@@ -227,6 +236,18 @@ TEST(EngineOfSketches, RefusesRowsWithoutOne) {
   ASSERT_EQ(samples.size(), 1U);
   EXPECT_EQ(engine.series_name(samples[0].series), "b");
   EXPECT_EQ(samples[0].sketch, sketch("b"));
+  EXPECT_EQ(engine.stats().rows_refused, 2U);
+}
+
+TEST(EngineOfSketches, AreRefusedByAnEngineOfNumbers) {
+  engine::EngineOptions options = sketch_options();
+  options.sketches = false;
+  Engine engine{options, kNoon};
+  ScopeAnswer scope = scope_of({{"a", 0, sketch("a")}, {"b", 0, sketch("b")}, {"c", 0, sketch("c")}});
+  scope.sketches[1] = {};
+  const auto samples = poll(engine, 60s, std::vector{scope});
+  ASSERT_EQ(samples.size(), 1U);
+  EXPECT_EQ(engine.series_name(samples[0].series), "b");
   EXPECT_EQ(engine.stats().rows_refused, 2U);
 }
 

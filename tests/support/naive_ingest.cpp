@@ -29,7 +29,8 @@ NaiveEngine::Rows NaiveEngine::admit(const engine::Answer& answer, Time now) {
       const auto& row = part.rows[i];
       const engine::Blob sketch = i < part.sketches.size() ? part.sketches[i] : engine::Blob{};
       const bool aligned = engine::floor_to(row.bucket, options_.granularity) == row.bucket;
-      if (!aligned || !range.contains(row.bucket) || row.bucket > now || row.value.is_nan()) {
+      if (!aligned || !range.contains(row.bucket) || row.bucket > now || row.value.is_nan() ||
+          (options_.sketches && sketch.empty())) {
         ++stats_.rows_refused;
         continue;
       }
@@ -39,10 +40,6 @@ NaiveEngine::Rows NaiveEngine::admit(const engine::Answer& answer, Time now) {
       }
       if (!is_countable(row.value)) {
         ++stats_.rows_uncountable;
-        continue;
-      }
-      if (options_.sketches && sketch.empty()) {
-        ++stats_.rows_refused;
         continue;
       }
       ++stats_.observations;
