@@ -66,8 +66,10 @@ std::int64_t ByteReader::signed_varint() {
 
 std::uint64_t ByteReader::fixed64() {
   const std::string_view bytes = raw(8);
+  if (bytes.size() != 8) return 0;
+  // Of a known length: compilers make one load of it.
   std::uint64_t value = 0;
-  for (std::size_t i = bytes.size(); i-- > 0;) value = (value << 8) | static_cast<std::uint8_t>(bytes[i]);
+  for (std::size_t i = 8; i-- > 0;) value = (value << 8) | static_cast<std::uint8_t>(bytes[i]);
   return value;
 }
 

@@ -69,6 +69,8 @@ class Runs {
   /// The first and one behind the last place that has a number.
   [[nodiscard]] std::size_t first() const { return first_; }
   [[nodiscard]] std::size_t end() const { return end_; }
+  /// into[place - first()] += number
+  void add_to(double* into) const;
   /// f(place, number)
   template <class F>
   void for_each(F f) const {
@@ -81,6 +83,9 @@ class Runs {
   }
 
  private:
+  void check_whole_runs(engine::ByteReader& in, std::size_t runs, const RunRules& rules);
+  void check_runs(engine::ByteReader& in, std::size_t runs, const RunRules& rules);
+
   std::size_t runs_ = 0;
   std::size_t first_ = 0;
   std::size_t end_ = 0;

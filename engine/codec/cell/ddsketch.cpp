@@ -59,6 +59,7 @@ struct Side {
   void add(DDSketch& into, bool negative, unsigned shift) const {
     const IndexRange to = range().shifted(shift);
     double* counts = into.open_bins(negative, to);
+    if (shift == 0 && counts != nullptr) return runs.add_to(counts);
     runs.for_each([&](std::size_t place, double count) {
       counts[((low + static_cast<std::int64_t>(place)) >> shift) - to.low] += count;
     });
