@@ -12,6 +12,7 @@
 
 #include "engine/model/time.hpp"
 #include "engine/query/final_cells.hpp"
+#include "engine/query/kept_window.hpp"
 #include "engine/query/label_groups.hpp"
 #include "engine/query/window_merge.hpp"
 #include "engine/result.hpp"
@@ -28,6 +29,7 @@ struct OutputCell {
 
 struct OutputMerger {
   using Partial = sketch::Accumulator;
+  using Kept = KeptWindow;
   std::uint64_t* merges = nullptr;  // counted
 
   engine::Result<void> add(Partial& into, const OutputCell& cell) const;

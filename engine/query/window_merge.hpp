@@ -34,7 +34,9 @@ namespace settle::query {
 ///   add(Partial& into, const Cell&) -> Result<void>: the cell of a bucket that touches those merged so far,
 ///     later or earlier;
 ///   join(Partial& into, const Partial& later) -> Result<void>.
-/// After an error `into` is as it was.
+/// After an error `into` is as it was. If it also has
+///   Kept: a value type with keep(const Partial&) and restore(Partial&) const, which gives the same again,
+/// suffixes are kept as such.
 template <class Merger>
 class WindowMerge {
  public:
@@ -59,13 +61,13 @@ class WindowMerge {
     if (auto extended = extend_prefix(last, cell_at, merger); !extended) return extended.error();
     // Past the end of its block if the window ends with the next one: nothing of it then.
     const Place first{.block = last.block - 1, .offset = last.offset + 1};
-    if (auto extended = extend_suffix(first, cell_at, merger); !extended) return extended.error();
+    if (auto extended = extend_suffix(first, cell_at, merger, out); !extended) return extended.error();
     const std::size_t before = cells_from(first.offset);
     if (before == 0) {
       out = prefix_.partial;
       return prefix_.cells;
     }
-    out = suffix_.partials[before - 1];
+    suffix_.kept[before - 1].restore(out);
     if (prefix_.cells == 0) return before;
     if (auto joined = merger.join(out, prefix_.partial); !joined) return joined.error();
     return before + prefix_.cells;
@@ -110,13 +112,27 @@ class WindowMerge {
     Partial partial{};
     std::size_t cells = 0;
   };
+  struct Copied {
+    void keep(const Partial& partial) { held = partial; }
+    void restore(Partial& out) const { out = held; }
+    Partial held;
+  };
+  template <class Any>
+  struct KeptAs {
+    using Type = Copied;
+  };
+  template <class Any>
+  requires requires { typename Any::Kept; }
+  struct KeptAs<Any> {
+    using Type = typename Any::Kept;
+  };
   struct Suffix {
     std::int64_t block = 0;
     std::int64_t built_from = 0;  // the least offset that was looked at
     // Of buckets with a cell, from the block's end back. Apart, so that a search touches few lines of the
-    // cache, and of partials there may be more than offsets: those keep their memory.
+    // cache, and more may be kept than there are offsets: those keep their memory.
     std::vector<std::int64_t> offsets;
-    std::vector<Partial> partials;
+    std::vector<typename KeptAs<Merger>::Type> kept;
   };
 
   [[nodiscard]] Place place(engine::Time bucket) const {
@@ -162,22 +178,26 @@ class WindowMerge {
     return {};
   }
 
+  /// `work` is of no use afterwards.
   template <class CellAt>
-  engine::Result<void> extend_suffix(Place first, const CellAt& cell_at, const Merger& merger) {
+  engine::Result<void> extend_suffix(Place first, const CellAt& cell_at, const Merger& merger,
+                                     Partial& work) {
     if (suffix_.block != first.block) restart_suffix(first.block);
+    if (suffix_.built_from <= first.offset) return {};
+    const std::size_t before = suffix_.offsets.size();
+    if (before == 0) {
+      work = Partial{};
+    } else {
+      suffix_.kept[before - 1].restore(work);
+    }
     for (; suffix_.built_from > first.offset; --suffix_.built_from) {
       const std::int64_t offset = suffix_.built_from - 1;
       const auto* const cell = cell_at(start_of({.block = first.block, .offset = offset}));
       if (cell == nullptr) continue;
       const std::size_t built = suffix_.offsets.size();
-      if (built == suffix_.partials.size()) suffix_.partials.emplace_back();
-      Partial& partial = suffix_.partials[built];
-      if (built == 0) {
-        partial = Partial{};
-      } else {
-        partial = suffix_.partials[built - 1];
-      }
-      if (auto added = merger.add(partial, *cell); !added) return added;
+      if (auto added = merger.add(work, *cell); !added) return added;
+      if (built == suffix_.kept.size()) suffix_.kept.emplace_back();
+      suffix_.kept[built].keep(work);
       suffix_.offsets.push_back(offset);
     }
     return {};

@@ -274,6 +274,32 @@ void DDSketch::clear() {
   degraded_ = Degraded::nothing;
 }
 
+DDSketch::State DDSketch::state() const {
+  return {.mapping = mapping_,
+          .log2_gamma = log2_gamma_,
+          .alpha = alpha_,
+          .scale = scale_,
+          .zeros = zeros_,
+          .zero_threshold = zero_threshold_,
+          .exact = exact_,
+          .limits = limits_,
+          .degraded = degraded_};
+}
+
+void DDSketch::restart(const State& state) {
+  mapping_ = state.mapping;
+  log2_gamma_ = state.log2_gamma;
+  alpha_ = state.alpha;
+  scale_ = state.scale;
+  positive_.clear();
+  negative_.clear();
+  zeros_ = state.zeros;
+  zero_threshold_ = state.zero_threshold;
+  exact_ = state.exact;
+  limits_ = state.limits;
+  degraded_ = state.degraded;
+}
+
 double DDSketch::value_of(std::int64_t index) const {
   const double exponent = (static_cast<double>(index) - mapping_->offset) * log2_gamma_;
   const double value = mapping_->at_exponent(exponent) * (1 + alpha_);

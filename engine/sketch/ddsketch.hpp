@@ -91,6 +91,22 @@ class DDSketch {
   double* open_bins(bool negative, const IndexRange& range) { return side(negative).open(range); }
   void close();
 
+  /// All but the bins, with what is derived of the mapping: for PackedDDSketch.
+  struct State {
+    std::optional<Mapping> mapping;
+    double log2_gamma = 0;
+    double alpha = 0;
+    std::optional<int> scale;
+    double zeros = 0;
+    double zero_threshold = 0;
+    Exact exact;
+    Limits limits;
+    Degraded degraded = Degraded::nothing;
+  };
+  [[nodiscard]] State state() const;
+  /// Becomes that, without bins; those follow by open_bins().
+  void restart(const State& state);
+
   static constexpr int kScaleMin = -9;  // at -10 the base is no double any more
   static constexpr int kScaleMax = 20;
   static constexpr std::int64_t kExponentialSpan = 16'384;  // more bins than that are halved
