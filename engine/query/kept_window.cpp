@@ -39,4 +39,10 @@ void KeptWindow::restore(Accumulator& out) const {
   }
 }
 
+std::string_view KeptWindow::bytes() const {
+  if (const auto* packed = std::get_if<PackedDDSketch>(&held_)) return packed->bytes();
+  if (const auto* frame = std::get_if<std::string>(&held_)) return *frame;
+  return {};
+}
+
 }  // namespace settle::query

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "engine/sketch/accumulator.hpp"
@@ -15,6 +16,8 @@ class KeptWindow {
   void keep(const sketch::Accumulator& window);
   /// Over what `out` held.
   void restore(sketch::Accumulator& out) const;
+  /// Bytes that restore() reads beside this.
+  [[nodiscard]] std::string_view bytes() const;
 
  private:
   // Few numbers as they are, registers and matrices as cell frames.

@@ -193,7 +193,15 @@ void View::work_out(const FinalCells& cells, const std::vector<Column*>& columns
   if (touched > 1) {
     std::stable_sort(work.begin(), work.end(), [](const Work& a, const Work& b) { return a.id < b.id; });
   }
-  for (const Work& one : work) work_out(cells, *one.column, one.id);
+  // Each output's windows lie elsewhere in memory: what the next ones need is fetched while one is merged.
+  constexpr std::size_t kApart = 3;
+  for (std::size_t i = 0; i < work.size(); ++i) {
+    for (std::size_t stage = 0; stage < ViewOutputs::kStages && touched == 1; ++stage) {
+      const std::size_t next = i + kApart * (ViewOutputs::kStages - stage);
+      if (next < work.size()) outputs_.soon(cells, work[next].id, work[next].column->bucket, stage);
+    }
+    work_out(cells, *work[i].column, work[i].id);
+  }
 }
 
 void View::work_out(const FinalCells& cells, Column& column, OutputId id) {

@@ -9,6 +9,37 @@ namespace settle::query {
 
 using engine::Time;
 
+namespace {
+
+void prefetch(std::string_view bytes) {
+  constexpr std::size_t kLine = 64;
+  constexpr std::size_t kMost = 1024;
+  for (std::size_t at = 0; at < std::min(bytes.size(), kMost); at += kLine) {
+    __builtin_prefetch(bytes.data() + at);
+  }
+}
+
+/// Cells lie apart from each other: of those that come next, the bytes are fetched ahead.
+struct CellsOfSeries {
+  static constexpr int kAhead = 4;
+  const FinalCells& cells;
+  SeriesId series;
+  OutputCell& held;
+
+  const OutputCell* operator()(Time bucket) const {
+    const engine::Blob* const cell = cells.cell(series, bucket);
+    if (cell == nullptr) return nullptr;
+    held = {.blob = cell->bytes()};
+    return &held;
+  }
+  void soon(Time bucket, engine::Duration step) const {
+    if (const auto* const cell = cells.cell(series, bucket + 2 * kAhead * step)) cell->prefetch();
+    if (const auto* const cell = cells.cell(series, bucket + kAhead * step)) prefetch(cell->bytes());
+  }
+};
+
+}  // namespace
+
 engine::Result<void> OutputMerger::add(Partial& into, const OutputCell& cell) const {
   ++*merges;
   if (cell.fault != nullptr) return *cell.fault;
@@ -152,6 +183,26 @@ const OutputCell* ViewOutputs::cell_of_group(const FinalCells& cells, GroupId gr
   return &cell_;
 }
 
+void ViewOutputs::soon(const FinalCells& cells, OutputId id, Time last, std::size_t stage) const {
+  const Output& output = outputs_[id];
+  const auto object = [](const auto& one) { prefetch({reinterpret_cast<const char*>(&one), sizeof one}); };
+  if (stage == 0) return object(output);
+  const auto windows = output.newest.soon(last + options_.granularity);
+  const auto* const kept = static_cast<const KeptWindow*>(windows.kept);
+  const engine::Blob* const cell = groups_ ? nullptr : cells.cell(id, last);
+  if (stage == 1) {
+    if (kept != nullptr) object(*kept);
+    if (cell != nullptr) cell->prefetch();
+    return;
+  }
+  if (kept != nullptr) prefetch(kept->bytes());
+  if (cell != nullptr) prefetch(cell->bytes());
+  if (const auto* const ddsketch = std::get_if<sketch::DDSketch>(windows.prefix)) {
+    const auto counts = ddsketch->positive().counts();
+    prefetch({reinterpret_cast<const char*>(counts.data()), counts.size_bytes()});
+  }
+}
+
 engine::Result<std::size_t> ViewOutputs::merge(const FinalCells& cells, OutputId id, Time last,
                                                sketch::Accumulator& out) {
   Output& output = outputs_[id];
@@ -168,12 +219,7 @@ engine::Result<std::size_t> ViewOutputs::merge(const FinalCells& cells, OutputId
     return windows.merge(
         end, [&](Time bucket) { return cell_of_group(cells, id, bucket); }, merger, out);
   }
-  const auto cell_at = [&](Time bucket) -> const OutputCell* {
-    const engine::Blob* const cell = cells.cell(id, bucket);
-    if (cell == nullptr) return nullptr;
-    cell_ = {.blob = cell->bytes()};
-    return &cell_;
-  };
+  const CellsOfSeries cell_at{.cells = cells, .series = id, .held = cell_};
   return windows.merge(end, cell_at, merger, out);
 }
 

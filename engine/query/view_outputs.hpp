@@ -68,6 +68,10 @@ class ViewOutputs {
   /// between forget_corrections() and the next change.
   engine::Result<std::size_t> merge(const FinalCells& cells, OutputId id, engine::Time last,
                                     sketch::Accumulator& out);
+  /// The same will be asked soon: brings what it needs into the cache, bit by bit as `stage` goes from 0 to
+  /// kStages - 1, which changes nothing.
+  static constexpr std::size_t kStages = 3;
+  void soon(const FinalCells& cells, OutputId id, engine::Time last, std::size_t stage) const;
   /// Windows back in time are merged apart from each output's newest, which loses nothing by it; of these
   /// nothing is kept from one change to the next.
   void forget_corrections() { behind_of_.reset(); }

@@ -36,7 +36,8 @@ namespace settle::query {
 ///   join(Partial& into, const Partial& later) -> Result<void>.
 /// After an error `into` is as it was. If it also has
 ///   Kept: a value type with keep(const Partial&) and restore(Partial&) const, which gives the same again,
-/// suffixes are kept as such.
+/// suffixes are kept as such. A cell_at that has soon(bucket, step) is told where it is asked next, and in
+/// which steps onward.
 template <class Merger>
 class WindowMerge {
  public:
@@ -94,6 +95,17 @@ class WindowMerge {
       suffix_.offsets.resize(cells_from(at.offset));
       suffix_.built_from = at.offset;
     }
+  }
+  /// What merge() of that window will most likely read, if every bucket has a cell; to be fetched ahead.
+  struct Soon {
+    const Partial* prefix = nullptr;
+    const void* kept = nullptr;  // a Merger's Kept
+  };
+  [[nodiscard]] Soon soon(engine::Time end) const {
+    const Place last = place(end - granularity_);
+    const auto before = static_cast<std::size_t>(buckets_ - 1 - last.offset);
+    return {.prefix = &prefix_.partial,
+            .kept = before == 0 || before > suffix_.kept.size() ? nullptr : &suffix_.kept[before - 1]};
   }
   /// As when it was made, but keeps the memory.
   void restart() {
@@ -170,7 +182,9 @@ class WindowMerge {
   engine::Result<void> extend_prefix(Place last, const CellAt& cell_at, const Merger& merger) {
     if (prefix_.block != last.block || prefix_.next > last.offset + 1) restart_prefix(last.block);
     for (; prefix_.next <= last.offset; ++prefix_.next) {
-      const auto* const cell = cell_at(start_of({.block = last.block, .offset = prefix_.next}));
+      const engine::Time bucket = start_of({.block = last.block, .offset = prefix_.next});
+      if constexpr (requires { cell_at.soon(bucket, granularity_); }) cell_at.soon(bucket, granularity_);
+      const auto* const cell = cell_at(bucket);
       if (cell == nullptr) continue;
       if (auto added = merger.add(prefix_.partial, *cell); !added) return added;
       ++prefix_.cells;
@@ -192,7 +206,9 @@ class WindowMerge {
     }
     for (; suffix_.built_from > first.offset; --suffix_.built_from) {
       const std::int64_t offset = suffix_.built_from - 1;
-      const auto* const cell = cell_at(start_of({.block = first.block, .offset = offset}));
+      const engine::Time bucket = start_of({.block = first.block, .offset = offset});
+      if constexpr (requires { cell_at.soon(bucket, granularity_); }) cell_at.soon(bucket, -granularity_);
+      const auto* const cell = cell_at(bucket);
       if (cell == nullptr) continue;
       const std::size_t built = suffix_.offsets.size();
       if (auto added = merger.add(work, *cell); !added) return added;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "engine/sketch/ddsketch.hpp"
 
@@ -16,6 +17,7 @@ class PackedDDSketch {
   void pack(const DDSketch& from);
   /// Over what `into` held, whose memory is kept.
   void unpack(DDSketch& into) const;
+  [[nodiscard]] std::string_view bytes() const { return counts_; }  // of the counts
 
  private:
   struct Side {

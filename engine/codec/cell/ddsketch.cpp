@@ -59,7 +59,8 @@ struct Side {
   void add(DDSketch& into, bool negative, unsigned shift) const {
     const IndexRange to = range().shifted(shift);
     double* counts = into.open_bins(negative, to);
-    if (shift == 0 && counts != nullptr) return runs.add_to(counts);
+    if (counts == nullptr) return;
+    if (shift == 0) return runs.add_to(counts);
     runs.for_each([&](std::size_t place, double count) {
       counts[((low + static_cast<std::int64_t>(place)) >> shift) - to.low] += count;
     });
@@ -116,9 +117,8 @@ void read_optional(engine::ByteReader& in, unsigned flags, DDSketch::Source& sou
   if ((flags & kNegativeCollapsed) != 0) source.limits.negative_collapsed = read_index(in);
 }
 
-engine::Result<Parts> read_parts(std::string_view body) {
+engine::Result<void> read_parts(std::string_view body, Parts& parts) {
   engine::ByteReader in{body};
-  Parts parts;
   DDSketch::Source& source = parts.source;
   const std::uint8_t kind = in.byte();
   Mapping mapping;
@@ -140,19 +140,19 @@ engine::Result<Parts> read_parts(std::string_view body) {
   source.positive = parts.positive.range();
   source.negative = parts.negative.range();
   if (source.empty() && source.exact != DDSketch::Exact{}) return wrong("it is empty and has statistics");
-  return parts;
+  return {};
 }
 
 }  // namespace
 
 engine::Result<void> merge_ddsketch(DDSketch& into, std::string_view body) {
   if (body.empty()) return {};
-  const auto parts = read_parts(body);
-  if (!parts) return parts.error();
-  const auto shift = into.open(parts->source);
+  Parts parts;
+  if (auto read = read_parts(body, parts); !read) return read;
+  const auto shift = into.open(parts.source);
   if (!shift) return shift.error();
-  parts->positive.add(into, false, *shift);
-  parts->negative.add(into, true, *shift);
+  parts.positive.add(into, false, *shift);
+  parts.negative.add(into, true, *shift);
   into.close();
   return {};
 }
