@@ -199,6 +199,7 @@ class WindowMerge {
     if (suffix_.block != first.block) restart_suffix(first.block);
     if (suffix_.built_from <= first.offset) return {};
     const std::size_t before = suffix_.offsets.size();
+    if (suffix_.kept.empty()) suffix_.kept.reserve(static_cast<std::size_t>(buckets_ - first.offset));
     if (before == 0) {
       work = Partial{};
     } else {
