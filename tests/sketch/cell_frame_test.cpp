@@ -299,5 +299,43 @@ TEST(CellFrame, AsksForNoMoreMemoryThanItsBytesAllow) {
   EXPECT_FALSE(codec::merge_cell(into, codec::frame_of(3, body)).has_value());
 }
 
+/// Counts of one byte are read eight at a time, others one by one: every mixture of them, in runs of every
+/// length, added to what is there.
+TEST(CellFrame, ReadsWholeNumbersOfEveryLengthInRunsOfEveryLength) {
+  std::uint64_t state = 1;
+  const auto below = [&](std::uint64_t n) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    return (state >> 33) % n;
+  };
+  const sketch::Mapping mapping = sketch::Mapping::of_accuracy(0.01);
+  for (int round = 0; round < 2000; ++round) {
+    const std::uint64_t gaps = below(30);
+    const std::uint64_t longer = below(3) == 0 ? 30 : below(3);
+    sketch::DDSketch written{mapping};
+    const auto end = static_cast<std::int64_t>(below(90));
+    for (std::int64_t bin = 0; bin < end; ++bin) {
+      if (below(100) < gaps) continue;
+      double count = 1 + static_cast<double>(below(127));
+      if (below(100) < longer) count = static_cast<double>(std::uint64_t{1} << below(53));
+      const double value = mapping.lower(bin) * 1.005;
+      ASSERT_TRUE(written.add(below(10) == 0 ? -value : value, count));
+    }
+    const std::string frame = codec::encode_cell(written);
+    Accumulator twice;
+    ASSERT_TRUE(codec::merge_cell(twice, frame).has_value());
+    ASSERT_EQ(codec::encode_cell(twice), frame);
+    ASSERT_TRUE(codec::merge_cell(twice, frame).has_value());
+    const auto& read = std::get<sketch::DDSketch>(twice);
+    for (const bool negative : {false, true}) {
+      const auto& bins = negative ? written.negative() : written.positive();
+      const auto& doubled = negative ? read.negative() : read.positive();
+      ASSERT_EQ(doubled.range(), bins.range());
+      for (std::int64_t i = bins.range().low; i <= bins.range().high; ++i) {
+        ASSERT_EQ(doubled.at(i), 2 * bins.at(i)) << round << " " << i;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace settle
