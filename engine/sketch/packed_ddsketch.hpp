@@ -1,5 +1,5 @@
-// engine/sketch/packed_ddsketch.hpp: a DDSketch at rest, as it was to the bit: counts in one, two, four or
-// eight bytes each, which is a quarter of what they take for merging, or less.
+// engine/sketch/packed_ddsketch.hpp: a DDSketch at rest, as it was to the bit: its counts in one, two, four
+// or eight bytes each, the least that say all of them; for merging they take eight.
 #pragma once
 
 #include <cstdint>
