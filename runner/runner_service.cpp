@@ -162,6 +162,11 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   const Time now = clocks.source_now();
   warn_of_clock(now, clocks.behind(), out);
   read_scopes(job, cells, now, out);
+  if (view == nullptr && status->stats.rows_refused > 0) {
+    out.warnings.push_back(std::to_string(status->stats.rows_refused) +
+                           " rows of the source were refused since the stream was made: a bucket off the grid, "
+                           "a value that is no number, or a sketch, which a plain selector cannot take");
+  }
   if (view != nullptr && !view->feed().why_refused().empty()) {
     out.warnings.push_back("rows of the source are left out, " + std::to_string(view->feed().rows_refused()) +
                            " since the start: " + view->feed().why_refused());
