@@ -21,6 +21,7 @@ using engine::ScopeAnswer;
 using engine::Time;
 
 constexpr std::size_t kKindAt = 5;  // in a cell frame
+constexpr std::string_view kUnfit = "unfit: ";
 
 /// By the index of its family in sketch::Accumulator. Frequent items answer what a Count-Min sketch does.
 bool fits(std::string_view frame, SketchType type) {
@@ -113,17 +114,24 @@ class Gatherer {
         std::string{row.series} + " at " + engine::format_time(row.bucket) + ": " + std::string{why};
   }
 
+  static void give(ScopeAnswer& out, std::string_view series, Time bucket, engine::Blob sketch) {
+    out.rows.push_back({.series = series, .bucket = bucket, .value = engine::fingerprint(sketch)});
+    out.sketches.push_back(std::move(sketch));
+  }
+
   void pass_on(const ScopeAnswer& scope, ScopeAnswer& out) {
     for (std::size_t i = 0; i < scope.rows.size(); ++i) {
       const Observation& row = scope.rows[i];
       const engine::Blob& sketch = scope.sketches[i];
-      if (sketch.bytes().empty()) continue;
-      if (!fits(sketch.bytes(), spec_.type)) {
-        refuse(row, "its sketch is no " + std::string{sketch_type_text(spec_.type)});
+      if (fits(sketch.bytes(), spec_.type)) {
+        give(out, kept(series_.of(row.series)), row.bucket, sketch);
         continue;
       }
-      out.rows.push_back({.series = kept(series_.of(row.series)), .bucket = row.bucket, .value = row.value});
-      out.sketches.push_back(sketch);
+      const std::string why = sketch.empty()
+                                  ? "a number, where other rows are sketches"
+                                  : "its sketch is no " + std::string{sketch_type_text(spec_.type)};
+      refuse(row, why);
+      give(out, kept(series_.of(row.series)), row.bucket, unfit_cell(why));
     }
   }
 
@@ -208,17 +216,18 @@ class Gatherer {
     for (auto row = rows.begin(); row != rows.end();) {
       const Row& first = *row;
       builder_.begin(first.bucket);
+      std::string unfit;
       for (; row != rows.end() && row->series == first.series && row->bucket == first.bucket; ++row) {
         const Observation& one = scope.rows[row->number];
         const std::string_view item =
             spec_.item.empty() ? std::string_view{} : std::string_view{sources_[row->text].item};
-        if (const auto wrong = builder_.add(one.value, item); !wrong.empty()) refuse(one, wrong);
+        const auto wrong = builder_.add(one.value, item);
+        if (wrong.empty()) continue;
+        refuse(one, wrong);
+        if (unfit.empty()) unfit = wrong;
       }
-      if (builder_.empty()) continue;
-      engine::Blob sketch{builder_.frame()};
-      out.rows.push_back(
-          {.series = kept_[first.series], .bucket = first.bucket, .value = engine::fingerprint(sketch)});
-      out.sketches.push_back(std::move(sketch));
+      give(out, kept_[first.series], first.bucket,
+           unfit.empty() ? engine::Blob{builder_.frame()} : unfit_cell(unfit));
     }
   }
 
@@ -234,6 +243,15 @@ class Gatherer {
 };
 
 }  // namespace
+
+engine::Blob unfit_cell(std::string_view why) {
+  return engine::Blob{std::string{kUnfit}.append(why)};
+}
+
+std::optional<std::string_view> unfit_reason(std::string_view cell) {
+  if (!cell.starts_with(kUnfit)) return std::nullopt;
+  return cell.substr(kUnfit.size());
+}
 
 Gathered gather(const engine::Answer& answer, const CellSpec& spec, engine::Duration granularity) {
   Gatherer gatherer{spec, granularity};

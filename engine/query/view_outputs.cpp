@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/codec/cell/frame.hpp"
+#include "engine/query/gather.hpp"
 
 namespace settle::query {
 
@@ -38,13 +39,18 @@ struct CellsOfSeries {
   }
 };
 
+engine::Result<void> merge_cell(sketch::Accumulator& into, std::string_view bytes) {
+  if (const auto why = unfit_reason(bytes)) return engine::refused(std::string{*why});
+  return codec::merge_cell(into, bytes);
+}
+
 }  // namespace
 
 engine::Result<void> OutputMerger::add(Partial& into, const OutputCell& cell) const {
   ++*merges;
   if (cell.fault != nullptr) return *cell.fault;
   if (cell.merged != nullptr) return sketch::merge(into, *cell.merged);
-  return codec::merge_cell(into, cell.blob);
+  return merge_cell(into, cell.blob);
 }
 
 engine::Result<void> OutputMerger::join(Partial& into, const Partial& later) const {
@@ -167,10 +173,10 @@ const OutputCell* ViewOutputs::cell_of_group(const FinalCells& cells, GroupId gr
       several = true;
       merged_ = {};
       ++merges_;
-      added = codec::merge_cell(merged_, first->bytes());
+      added = merge_cell(merged_, first->bytes());
     }
     ++merges_;
-    if (added) added = codec::merge_cell(next, one->bytes());
+    if (added) added = merge_cell(next, one->bytes());
     if (added) added = sketch::merge(merged_, next, sketch::Along::series);
     if (!added) {
       fault_ = added.error();

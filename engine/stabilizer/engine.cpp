@@ -322,7 +322,7 @@ std::vector<Time> Engine::said_buckets() const {
                                                             [](const Scope& scope) { return scope.known; }));
   const auto is_said = [&](const Bucket& bucket) {
     const auto& entries = bucket.entries;
-    const auto is_final = [](const Entry& entry) { return entry.is_final; };
+    const auto is_final = [](const Entry& entry) { return entry.is_final && !entry.limited; };
     if (known == 0 || entries.size() != known || !std::all_of(entries.begin(), entries.end(), is_final)) {
       return false;
     }

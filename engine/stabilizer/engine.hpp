@@ -220,7 +220,8 @@ class Engine {
   /// The newest live bucket in which every scope and every cell is final; none: there is none.
   [[nodiscard]] std::optional<Time> newest_final_bucket() const;
   /// The live buckets, upwards, of which everything was said: every known scope's list of series is final, by
-  /// the policy or because it was still answered completely at an age past ttl, and every cell was emitted.
+  /// the policy or because it was still answered completely at an age past ttl, no limit refused one of them,
+  /// and every cell was emitted.
   /// A series that appears later takes a bucket out again, as does a scope that does.
   [[nodiscard]] std::vector<Time> said_buckets() const;
   /// The cells of one bucket by series text.

@@ -110,7 +110,8 @@ struct Feed::Impl {
             .timeout = kFetchMax};
   }
 
-  Digested digest(const engine::LivePlan& plan, const engine::Answer& answer, Time now, Time wall);
+  Digested digest(const engine::LivePlan& plan, const fetchers::FetchResult& fetched, Time now, Time wall);
+  [[nodiscard]] bool lacks_a_scope(const fetchers::FetchResult& fetched) const;
   void note_said(Digested& out, Time owned_from);
   void write(Digested& out, const std::vector<Sample>& samples, const std::vector<engine::CellBlob>& blobs);
   asio::awaitable<std::string> commit();
@@ -118,9 +119,10 @@ struct Feed::Impl {
 };
 
 /// Runs in the pool: nobody else touches the engine or the log meanwhile.
-Digested Feed::Impl::digest(const engine::LivePlan& plan, const engine::Answer& answer, Time now, Time wall) {
+Digested Feed::Impl::digest(const engine::LivePlan& plan, const fetchers::FetchResult& fetched, Time now,
+                            Time wall) {
   Digested out;
-  const query::Gathered gathered = query::gather(answer, spec.cells, granularity());
+  const query::Gathered gathered = query::gather(fetched.answer, spec.cells, granularity());
   out.rows_refused = gathered.rows_refused;
   out.why = gathered.why;
   const Time owned_from = engine.live_from();
@@ -132,6 +134,7 @@ Digested Feed::Impl::digest(const engine::LivePlan& plan, const engine::Answer& 
   }
   const Time from = engine.live_from();
   std::vector<Sample> samples = engine.ingest(gathered.answer, now);
+  const bool all_here = !engine.limited() && !lacks_a_scope(fetched);
   std::vector<Sample> closed = engine.expire(now);
   samples.insert(samples.end(), std::make_move_iterator(closed.begin()),
                  std::make_move_iterator(closed.end()));
@@ -142,7 +145,9 @@ Digested Feed::Impl::digest(const engine::LivePlan& plan, const engine::Answer& 
                            .key = {sample.bucket, sample.series},
                            .sketch = sample.sketch});
   }
-  note_said(out, from);
+  if (all_here) {
+    note_said(out, from);
+  }
   std::vector<engine::CellBlob> blobs;
   const engine::Result<std::size_t> drained = log.drain(parts.store, engine, wall, out.batch, &blobs);
   if (!drained) {
@@ -151,6 +156,13 @@ Digested Feed::Impl::digest(const engine::LivePlan& plan, const engine::Answer& 
   write(out, samples, blobs);
   read_engine(out.status, engine);
   return out;
+}
+
+/// Of a scope that fails and that the engine does not wait for, because it never met it or forgot it in its
+/// silence, nobody knows what the buckets lack.
+bool Feed::Impl::lacks_a_scope(const fetchers::FetchResult& fetched) const {
+  return std::any_of(fetched.failures.begin(), fetched.failures.end(),
+                     [this](const fetchers::ScopeFailure& one) { return !engine.knows_scope(one.scope); });
 }
 
 void Feed::Impl::note_said(Digested& out, Time owned_from) {
@@ -305,11 +317,11 @@ asio::awaitable<Feed::Polled> Feed::poll(Time now, Duration fresh_for) {
     fetched = co_await source->fetch(std::move(request));
   }
   self.polled_at = now;
-  polled.failures = std::move(fetched.failures);
+  polled.failures = fetched.failures;
   polled.rows_without_value = fetched.rows_without_value;
   polled.answered = !fetched.answer.scopes.empty();
   if (polled.answered) {
-    auto work = [&self, &plan, &fetched, now, wall] { return self.digest(plan, fetched.answer, now, wall); };
+    auto work = [&self, &plan, &fetched, now, wall] { return self.digest(plan, fetched, now, wall); };
     Digested digested = co_await run_on(self.parts.pool, std::move(work));
     self.pending = std::move(digested);
     std::string why = co_await self.commit();

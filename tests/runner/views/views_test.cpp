@@ -1,6 +1,7 @@
 // Jobs with functions, from the source's numbers to the sink: what windows say, live, after crashes, outages
 // and corrections, and backfilled.
 #include <algorithm>
+#include <limits>
 #include <thread>
 #include <utility>
 
@@ -181,6 +182,67 @@ TEST(Views, MergeSeriesByLabel) {
   ASSERT_TRUE(received.contains({R"(a_b{zone="a"})", at}));
   EXPECT_EQ(received.at({R"(a_b{zone="a"})", at}), std::vector<Value>{Value::count(2 * sum_at(at))});
   EXPECT_EQ(received.at({R"(a_b{zone="b"})", at}), std::vector<Value>{Value::count(sum_at(at))});
+}
+
+TEST(Views, AreNotAnsweredWhileAScopeIsAway) {
+  bool away = false;
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
+                  fetchers::FetchResult result;
+                  const auto shown = [](Time bucket, Time) { return Value::count(truth(bucket)); };
+                  say("a", R"(requests_total{zone="a"})", request, shown, result);
+                  if (away) {
+                    result.failures.push_back(test::unreachable("b").failures[0]);
+                  } else {
+                    say("b", R"(requests_total{zone="b"})", request, shown, result);
+                  }
+                  return result;
+                }};
+  rig.start();
+  ASSERT_TRUE(rig.post(view_json("sum_over_time(requests_total[5m])", "stats", "a/b",
+                                 R"(,"poll_interval":"30s","watch":"10m","by":[])")));
+  rig.pass(10min, 5s);
+  away = true;
+  rig.pass(60min, 10s);  // longer than the engine waits for a silent scope
+  const std::size_t before = rig.received().size();
+  rig.pass(10min, 10s);
+  EXPECT_EQ(rig.received().size(), before);
+  away = false;
+  rig.pass(40min, 5s);
+  const auto received = rig.received();
+  for (Time at = kNoon - 8min; at <= kNoon + 110min; at += 1min) {
+    const auto found = received.find({kOut, at});
+    ASSERT_NE(found, received.end()) << engine::format_time(at);
+    EXPECT_EQ(found->second, std::vector<Value>{Value::count(2 * sum_at(at))}) << engine::format_time(at);
+  }
+}
+
+TEST(Views, AreNotAnsweredOverAValueThatNoSketchCanHold) {
+  const Time bad = kNoon + 5min;
+  const double infinite = std::numeric_limits<double>::infinity();
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
+                  fetchers::FetchResult result;
+                  for (const char* zone : {"a", "b"}) {
+                    say(
+                        "source", std::string{"requests_total{zone=\""} + zone + "\"}", request,
+                        [&](Time bucket, Time) {
+                          return bucket == bad && *zone == 'b' ? Value::number(infinite)
+                                                               : Value::count(truth(bucket));
+                        },
+                        result);
+                  }
+                  return result;
+                }};
+  rig.start();
+  ASSERT_TRUE(rig.post(kSum));
+  rig.pass(8min, 5s);
+  EXPECT_FALSE(first_status(rig).warnings.empty());
+  rig.pass(12min, 5s);
+  const auto received = rig.received();
+  for (Time at = kNoon; at <= kNoon + 15min; at += 1min) {
+    EXPECT_TRUE(received.contains({R"(a_b{zone="a"})", at})) << engine::format_time(at);
+    const bool has_bad = at > bad && at <= bad + 5min;
+    EXPECT_EQ(received.contains({R"(a_b{zone="b"})", at}), !has_bad) << engine::format_time(at);
+  }
 }
 
 TEST(Views, ForgetTheirCellsWithTheirLastStream) {
