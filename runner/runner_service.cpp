@@ -38,14 +38,15 @@ void warn_of_clock(Time now, engine::Duration behind, JobStatus& out) {
 
 /// The live lane gives a bucket up at twice watch.
 void warn_of_lag(const Job& job, const StreamStatus& status, JobStatus& out) {
-  const engine::Duration reach = 2 * job.spec.engine.watch;
+  const engine::Duration watch = cells_options(job.spec).watch;
+  const engine::Duration reach = 2 * watch;
   if (!status.frontier || !status.last_tick || !status.last_error.empty() ||
       *status.last_tick - *status.frontier < reach) {
     return;
   }
   out.warnings.push_back(
       "the source has data through " + engine::format_time(*status.frontier) +
-      " only, which is more than twice watch, " + engine::format_duration(job.spec.engine.watch) +
+      " only, which is more than twice watch, " + engine::format_duration(watch) +
       ", behind: every bucket becomes a gap that is filled when the source reaches it; where "
       "it always is so late (as with its \"lag\"), post the job with a longer \"watch\"");
 }

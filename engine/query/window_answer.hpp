@@ -17,10 +17,11 @@ struct WindowValue {
   sketch::Degraded degraded = sketch::Degraded::nothing;
 };
 
-/// All functions but top_k_over_time. nullopt: the window has no values. Refused: it holds another kind of
-/// sketch than the function is answered from.
+/// All functions but top_k_over_time. `end`: of the window. nullopt: the window has no values, or too few.
+/// Refused: it holds another kind of sketch than the function is answered from.
 [[nodiscard]] engine::Result<std::optional<WindowValue>> answer_value(const engine::JobQuery& query,
-                                                                      const sketch::Accumulator& window);
+                                                                      const sketch::Accumulator& window,
+                                                                      engine::Time end);
 /// top_k_over_time.
 [[nodiscard]] engine::Result<sketch::TopAnswer> answer_items(const engine::JobQuery& query,
                                                              const sketch::Accumulator& window);

@@ -32,7 +32,7 @@ void read_scopes(const Job& job, const StreamStatus& status, engine::Time now, J
 
 void read_finality_status(const Job& job, const StreamStatus& status, const StreamStatus& cells,
                           JobStatus& out) {
-  const engine::EngineOptions& options = job.spec.view ? job.spec.view->feed : job.spec.engine;
+  const engine::EngineOptions& options = cells_options(job.spec);
   FinalityStatus& finality = out.finality;
   finality.learned = cells.finality;
   if (const auto* learned = std::get_if<engine::Learned>(&options.finality)) {

@@ -98,7 +98,7 @@ LedgerBlock StreamRunner::Impl::block_of(const Job& job) const {
   return {.tenant = tenant,
           .job_id = job.id,
           .stream_id = stream_id,
-          .policy = engine::format_finality(options.finality),
+          .policy = engine::format_finality(cells_options(spec).finality),
           .record = spec.record,
           .labels = spec.labels,
           .sinks = spec.sinks,
