@@ -34,16 +34,24 @@ engine::Result<std::string> with_item(engine::Labels labels, std::string_view na
   return engine::series_text(*fine);
 }
 
+/// Added up by labels after the function, not merged before it.
+bool adds_up(const ViewSpec& spec) {
+  const auto function = spec.query.function;
+  return spec.by && (function == engine::Function::increase || function == engine::Function::rate);
+}
+
 ViewOutputs::Options outputs_of(const ViewSpec& spec) {
   return {.granularity = spec.feed.granularity,
           .buckets = spec.query.window / spec.feed.granularity,
           .metric = spec.query.selector.metric(),
-          .by = spec.by};
+          .by = adds_up(spec) ? std::nullopt : spec.by};
 }
 
 }  // namespace
 
-View::View(ViewSpec spec) : spec_(std::move(spec)), outputs_(outputs_of(spec_)) {}
+View::View(ViewSpec spec) : spec_(std::move(spec)), outputs_(outputs_of(spec_)) {
+  if (adds_up(spec_)) sums_.emplace(*spec_.by, spec_.query.selector.metric());
+}
 
 View::Answer View::rows(const FinalCells& cells, TimeRange buckets) {
   assert(cells.granularity() == spec_.feed.granularity);
@@ -54,7 +62,14 @@ View::Answer View::rows(const FinalCells& cells, TimeRange buckets) {
   if (live_.empty() || answer.complete.to >= live().to) move_live_to(answer.complete);
   const auto columns = columns_of(answer.complete);
   work_out(cells, columns);
-  for (const Column* column : columns) give_out(*column, answer);
+  if (sums_) sums_->forget();
+  for (const Column* column : columns) {
+    if (sums_) {
+      give_out_sums(*column, answer);
+    } else {
+      give_out(*column, answer);
+    }
+  }
   return answer;
 }
 
@@ -222,7 +237,7 @@ void View::work_out(const FinalCells& cells, Column& column, OutputId id) {
     column.items[id] = *std::move(items);
     return;
   }
-  const auto value = answer_value(spec_.query, window_);
+  const auto value = answer_value(spec_.query, window_, column.bucket + spec_.feed.granularity);
   if (!value) return fault(value.error());
   if (!*value) return;
   point = {.value = **value, .state = State::value};
@@ -246,6 +261,23 @@ engine::Result<View::Items> View::items_of(OutputId id) const {
          {.value = top.estimate, .low = top.low, .high = top.high, .degraded = answer->degraded}});
   }
   return items;
+}
+
+void View::give_out_sums(const Column& column, Answer& answer) {
+  sums_->begin();
+  for (const OutputId id : outputs_.in_order()) {
+    const Point& point = column.points[id];
+    if (point.state == State::value) sums_->add(outputs_.series(id), point.value);
+    if (point.state == State::unfit) sums_->fault(outputs_.series(id), column.faults.at(id));
+  }
+  for (const auto& [series, group] : sums_->groups()) {
+    if (group.fault) {
+      if (answer.unfit++ == 0) answer.why = *group.fault;
+      continue;
+    }
+    answer.rows.push_back(
+        {.series = series, .bucket = column.bucket, .value = group.sum, .low = group.sum, .high = group.sum});
+  }
 }
 
 void View::give_out(const Column& column, Answer& answer) {

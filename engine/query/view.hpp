@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -15,6 +16,7 @@
 
 #include "engine/model/time.hpp"
 #include "engine/query/final_cells.hpp"
+#include "engine/query/group_sums.hpp"
 #include "engine/query/view_outputs.hpp"
 #include "engine/query/view_spec.hpp"
 #include "engine/query/window_answer.hpp"
@@ -93,6 +95,7 @@ class View {
   void work_out(const FinalCells& cells, Column& column, OutputId id);
   [[nodiscard]] engine::Result<Items> items_of(OutputId id) const;
   void give_out(const Column& column, Answer& answer);
+  void give_out_sums(const Column& column, Answer& answer);
 
   ViewSpec spec_;
   ViewOutputs outputs_;
@@ -101,6 +104,7 @@ class View {
   std::deque<Column> live_;    // one after the other
   std::deque<Column> behind_;  // of the last answer, those before live_
   sketch::Accumulator window_;
+  std::optional<GroupSums> sums_;  // of increase and rate with `by`
 };
 
 }  // namespace settle::query

@@ -102,7 +102,13 @@ class NaiveView {
     return true;
   }
 
-  [[nodiscard]] std::string output_of(const std::string& series) const {
+  /// What counters rise by is added up after the function.
+  [[nodiscard]] bool adds_up() const {
+    const auto function = spec_.query.function;
+    return spec_.by && (function == engine::Function::increase || function == engine::Function::rate);
+  }
+
+  [[nodiscard]] std::string group_of(const std::string& series) const {
     if (!spec_.by) return series;
     engine::Labels labels = *engine::parse_series(series);
     std::erase_if(labels, [&](const engine::Label& label) {
@@ -117,7 +123,7 @@ class NaiveView {
     Outputs outputs;
     for (const auto& [series, line] : cells_) {
       for (const auto& [bucket, blob] : line) {
-        Cell& cell = outputs[output_of(series)][bucket];
+        Cell& cell = outputs[adds_up() ? series : group_of(series)][bucket];
         sketch::Accumulator one;
         if (!codec::merge_cell(one, blob)) std::abort();
         if (cell.fault) continue;
@@ -130,20 +136,30 @@ class NaiveView {
 
   void add_rows(const Outputs& outputs, std::int64_t bucket, NaiveAnswer& answer) const {
     std::map<std::string, WindowValue> rows;
+    std::set<std::string> faulty;
     for (const auto& [series, cells] : outputs) {
       sketch::Accumulator window;
       const auto merged = naive_window(cells, bucket, this->window(), Merger{}, window);
-      if (!merged) ++answer.unfit;
+      if (!merged) faulty.insert(adds_up() ? group_of(series) : series);
       if (!merged || *merged == 0) continue;
       if (spec_.query.function == engine::Function::top_k_over_time) {
         add_items(series, window, rows, answer);
         continue;
       }
-      const auto value = answer_value(spec_.query, window);
-      if (!value) ++answer.unfit;
-      if (value && *value) rows.emplace(series, **value);
+      const auto end = engine::Time{spec_.feed.granularity * (bucket + 1)};
+      const auto value = answer_value(spec_.query, window, end);
+      if (!value) faulty.insert(adds_up() ? group_of(series) : series);
+      if (value && *value && adds_up()) {
+        WindowValue& sum = rows[group_of(series)];
+        sum.low = sum.high = sum.value += (*value)->value;
+      } else if (value && *value) {
+        rows.emplace(series, **value);
+      }
     }
-    for (const auto& [series, value] : rows) answer.rows.push_back({series, bucket, value});
+    answer.unfit += faulty.size();
+    for (const auto& [series, value] : rows) {
+      if (!faulty.contains(series)) answer.rows.push_back({series, bucket, value});
+    }
   }
 
   void add_items(const std::string& series, const sketch::Accumulator& window,

@@ -1,6 +1,9 @@
 // What a view answers, by example; and what it costs.
 
 #include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -48,7 +51,13 @@ std::string text_of(const View::Answer& answer) {
 }
 
 struct Asked {
-  explicit Asked(const std::string& query) : view(spec_of(query)) {}
+  explicit Asked(const std::string& query, std::optional<std::vector<std::string>> by = {})
+      : view(spec_by(query, std::move(by))) {}
+  static ViewSpec spec_by(const std::string& query, std::optional<std::vector<std::string>> by) {
+    ViewSpec spec = spec_of(query);
+    spec.by = std::move(by);
+    return spec;
+  }
   std::string over(const FinalCells& cells, std::int64_t from, std::int64_t to) {
     answer = view.rows(cells, {minute(from), minute(to)});
     return text_of(answer);
@@ -74,14 +83,55 @@ TEST(ViewAnswer, OfStatisticsIsThatOfTheWindow) {
   EXPECT_EQ(last("min_over_time"), "m{z=\"a\"}@3=5 ");
   EXPECT_EQ(last("max_over_time"), "m{z=\"a\"}@3=30 ");
   EXPECT_EQ(last("last_over_time"), "m{z=\"a\"}@3=25 ");
-  EXPECT_EQ(last("increase"), "m{z=\"a\"}@3=25 ");  // 5 after a reset, and 20
-  EXPECT_EQ(last("rate"), "m{z=\"a\"}@3=" + engine::format_value(engine::Value::number(25.0 / 180)) + " ");
+  // 5 after a reset, and 20: in two minutes, the third of which lies behind the last sample.
+  EXPECT_EQ(last("increase"), "m{z=\"a\"}@3=37.5 ");
+  EXPECT_EQ(last("rate"), "m{z=\"a\"}@3=" + engine::format_value(engine::Value::number(37.5 / 180)) + " ");
+  EXPECT_EQ((Asked{"increase(m[1m])"}.over(cells, 3, 4)), "");  // one sample says nothing of a rise
   // Empty windows have no row.
   Asked one{"sum_over_time(m[1m])"};
   EXPECT_EQ(one.over(cells, 2, 6), "m{z=\"a\"}@2=5 m{z=\"a\"}@3=25 ");
   EXPECT_EQ(one.answer.complete, (engine::TimeRange{minute(2), minute(6)}));
   EXPECT_EQ(one.answer.rows[0].low, 5);
   EXPECT_EQ(one.answer.rows[0].high, 5);
+}
+
+/// As Prometheus 2.42 answers `increase(m[5m])` at 5 m of these samples.
+TEST(ViewAnswer, OfACounterIsStretchedToTheEndsOfTheWindowAsPrometheusDoes) {
+  const auto rise = [](std::vector<std::pair<double, double>> samples) {
+    sketch::Accumulator window;
+    sketch::Stats stats;
+    for (const auto& [at, value] : samples) {
+      EXPECT_TRUE(stats.add(engine::Time{std::chrono::milliseconds{std::lround(at * 1000)}}, value));
+    }
+    window = stats;
+    const engine::JobQuery query{.function = engine::Function::increase, .window = 5 * kMinute};
+    const auto answer = answer_value(query, window, minute(5));
+    return answer && *answer ? (*answer)->value : std::numeric_limits<double>::quiet_NaN();
+  };
+  // Ends nearer than 1.1 of the samples' distance: all of the window.
+  EXPECT_DOUBLE_EQ(rise({{30, 100}, {90, 110}, {150, 120}, {210, 130}, {270, 140}}), 40 * 300.0 / 240);
+  // The end is far: half a distance.
+  EXPECT_DOUBLE_EQ(rise({{30, 100}, {90, 110}, {150, 120}}), 20 * (120 + 30 + 30) / 120.0);
+  // It cannot have been below zero before the first.
+  EXPECT_DOUBLE_EQ(rise({{60, 10}, {120, 70}, {180, 130}, {240, 190}}), 180 * (180 + 10 + 60) / 180.0);
+  EXPECT_TRUE(std::isnan(rise({{60, 10}})));
+}
+
+TEST(ViewAnswer, OfCountersByLabelsIsTheSumOfWhatEachRoseBy) {
+  FinalCells cells{kMinute};
+  const std::vector<double> one{10, 20, 30, 40};
+  const std::vector<double> other{100, 110, 5, 15};  // begins anew, which the total of both would hide
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    const auto bucket = static_cast<std::int64_t>(i);
+    cells.put(R"(m{pod="1",z="a"})", minute(bucket), sample(bucket, one[i]));
+    cells.put(R"(m{pod="2",z="a"})", minute(bucket), sample(bucket, other[i]));
+  }
+  cells.cover({minute(0), minute(4)});
+  Asked asked{"increase(m[4m])", std::vector<std::string>{"z"}};
+  const double stretched = 240.0 / 180;
+  EXPECT_EQ(
+      asked.over(cells, 3, 4),
+      R"(m{z="a"}@3=)" + engine::format_value(engine::Value::number(30 * stretched + 25 * stretched)) + " ");
 }
 
 TEST(ViewAnswer, IsCompleteWhereTheWholeWindowIsCovered) {
