@@ -12,6 +12,7 @@
 #include "runner/jobs/job_record.hpp"
 #include "runner/jobs/registry_draft.hpp"
 #include "runner/store/keys.hpp"
+#include "runner/store/stream_log.hpp"
 #include "runner/turns.hpp"
 
 namespace settle::runner {
@@ -137,16 +138,7 @@ struct Registry::Impl {
       batch.erase_range(Table::gaps, store_key, prefix_end(store_key));
       prefixes.insert(store_key);
     }
-    // The log is ordered by commit, not by stream: one pass finds the records of all of them.
-    const ReadTransaction transaction = store.read();
-    transaction.scan(Table::log, "", "", [&](std::string_view key, std::string_view) {
-      constexpr std::size_t kSequenceBytes = 8;
-      constexpr std::size_t kPartBytes = 2;
-      if (key.size() < kSequenceBytes + kPartBytes) return true;
-      const std::string_view owner = key.substr(kSequenceBytes, key.size() - kSequenceBytes - kPartBytes);
-      if (prefixes.count(std::string(owner)) > 0) batch.erase(Table::log, std::string(key));
-      return true;
-    });
+    erase_logs(store.read(), prefixes, batch);
     return batch;
   }
 

@@ -326,4 +326,15 @@ engine::Result<std::map<std::pair<std::string, std::string>, LoadedStream>> load
   return std::move(loader.streams);
 }
 
+void erase_logs(const ReadTransaction& view, const std::set<std::string>& keys, WriteBatch& batch) {
+  constexpr std::size_t kSequenceBytes = 8;
+  constexpr std::size_t kPartBytes = 2;
+  view.scan(Table::log, "", "", [&](std::string_view key, std::string_view) {
+    if (key.size() < kSequenceBytes + kPartBytes) return true;
+    const std::string_view owner = key.substr(kSequenceBytes, key.size() - kSequenceBytes - kPartBytes);
+    if (keys.contains(std::string(owner))) batch.erase(Table::log, std::string(key));
+    return true;
+  });
+}
+
 }  // namespace settle::runner

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -82,5 +83,9 @@ struct LoadedStream {
 /// All streams of the store, by (tenant, stream id), in one pass over the log and the series table.
 [[nodiscard]] engine::Result<std::map<std::pair<std::string, std::string>, LoadedStream>> load_stream_logs(
     const Store& store);
+
+/// Adds to the batch the erasure of every record of these, by key_of(tenant, id): one pass over the log, which is
+/// ordered by commit.
+void erase_logs(const ReadTransaction& view, const std::set<std::string>& keys, WriteBatch& batch);
 
 }  // namespace settle::runner

@@ -6,6 +6,7 @@
 
 #include "engine/model/bytes.hpp"
 #include "runner/store/keys.hpp"
+#include "runner/store/stream_log.hpp"
 
 namespace settle::runner {
 
@@ -18,8 +19,6 @@ constexpr char kObserved = 'n';
 constexpr char kEmitted = 'e';
 constexpr std::uint8_t kSaidVersion = 1;
 constexpr std::size_t kCellBytes = 8 + 8 + 1;  // bucket, series number, which
-constexpr std::size_t kSequenceBytes = 8;
-constexpr std::size_t kPartBytes = 2;
 
 // Buckets before the epoch sort before those after it.
 std::string key_time(Time at) {
@@ -135,17 +134,7 @@ void erase_feeds(const ReadTransaction& view, std::span<const FeedName> feeds, W
     batch.erase(Table::meta, said_key(feed));
     prefixes.insert(prefix);
   }
-  // The log is ordered by commit, not by stream: one pass finds the records of all of them.
-  view.scan(Table::log, "", "", [&](std::string_view key, std::string_view) {
-    if (key.size() < kSequenceBytes + kPartBytes) {
-      return true;
-    }
-    const std::string_view owner = key.substr(kSequenceBytes, key.size() - kSequenceBytes - kPartBytes);
-    if (prefixes.contains(std::string{owner})) {
-      batch.erase(Table::log, std::string{key});
-    }
-    return true;
-  });
+  erase_logs(view, prefixes, batch);
 }
 
 }  // namespace settle::runner
