@@ -3,6 +3,9 @@
 #include <cassert>
 
 namespace settle::runner {
+
+// Flipped, negative numbers sort before the others.
+constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
 namespace {
 
 void append_u64(std::string& key, std::uint64_t n) {
@@ -29,6 +32,14 @@ std::uint64_t read_u64(std::string_view eight_bytes) {
   return n;
 }
 
+std::string key_time(engine::Time at) {
+  return key_u64(static_cast<std::uint64_t>(engine::epoch_ms(at)) ^ kSign);
+}
+
+engine::Time read_key_time(std::string_view eight_bytes) {
+  return engine::from_epoch_ms(static_cast<std::int64_t>(read_u64(eight_bytes) ^ kSign));
+}
+
 std::string key_of(std::string_view tenant, std::string_view id) {
   std::string key;
   key.reserve(tenant.size() + id.size() + 2);
@@ -47,7 +58,7 @@ std::string gap_key(std::string_view tenant, std::string_view stream, engine::Ti
                     std::string_view scope) {
   std::string key = key_of(tenant, stream);
   // The sign bit is flipped so that instants before 1970 sort before those after it.
-  append_u64(key, static_cast<std::uint64_t>(engine::epoch_ms(from)) ^ (std::uint64_t{1} << 63));
+  key += key_time(from);
   key.append(scope);
   return key;
 }

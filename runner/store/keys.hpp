@@ -13,6 +13,9 @@ namespace settle::runner {
 /// Tenant, stream, job and sink names hold no NUL byte; a NUL ends each of them in a key.
 [[nodiscard]] std::string key_u64(std::uint64_t n);  // 8 bytes, big-endian
 [[nodiscard]] std::uint64_t read_u64(std::string_view eight_bytes);
+/// 8 bytes that sort as the instants do, before the epoch, too.
+[[nodiscard]] std::string key_time(engine::Time at);
+[[nodiscard]] engine::Time read_key_time(std::string_view eight_bytes);
 [[nodiscard]] std::string key_of(std::string_view tenant, std::string_view id);  // tenant 0 id 0
 [[nodiscard]] std::string series_key(std::string_view tenant, std::string_view stream,
                                      engine::SeriesNumber n);

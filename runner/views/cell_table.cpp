@@ -20,17 +20,6 @@ constexpr char kEmitted = 'e';
 constexpr std::uint8_t kSaidVersion = 1;
 constexpr std::size_t kCellBytes = 8 + 8 + 1;  // bucket, series number, which
 
-// Buckets before the epoch sort before those after it.
-std::string key_time(Time at) {
-  constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
-  return key_u64(static_cast<std::uint64_t>(engine::epoch_ms(at)) ^ kSign);
-}
-
-Time read_time(std::string_view eight_bytes) {
-  constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
-  return engine::from_epoch_ms(static_cast<std::int64_t>(read_u64(eight_bytes) ^ kSign));
-}
-
 std::string row_key(const FeedName& feed, const CellKey& cell, char which) {
   return key_of(feed.tenant, feed.id) + key_time(cell.first) + key_u64(cell.second) + which;
 }
@@ -105,7 +94,7 @@ engine::Result<StoredCells> load_cells(const ReadTransaction& view, const FeedNa
     if (!good) {
       return false;
     }
-    const CellKey cell{read_time(key.substr(0, 8)), read_u64(key.substr(8, 8))};
+    const CellKey cell{read_key_time(key.substr(0, 8)), read_u64(key.substr(8, 8))};
     auto& rows = key.back() == kObserved ? out.observed : out.emitted;
     rows.emplace_hint(rows.end(), cell, Blob{std::string{bytes}});
     return true;
