@@ -4,9 +4,10 @@
 
 namespace settle::runner {
 
+namespace {
+
 // Flipped, negative numbers sort before the others.
 constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
-namespace {
 
 void append_u64(std::string& key, std::uint64_t n) {
   for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>((n >> shift) & 0xff));
