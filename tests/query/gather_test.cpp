@@ -196,7 +196,9 @@ TEST(Gather, HeavyHittersByRowsOrByWhatTheySay) {
   }
   const Gathered without = gather(rows, spec_of(SketchType::countsketch), kMinute);
   EXPECT_EQ(without.rows_refused, 5U);
-  EXPECT_TRUE(cells_of(without).empty());
+  auto none = cells_of(without);
+  EXPECT_EQ(take_unfit(none).size(), 5U);
+  EXPECT_TRUE(none.empty());
 }
 
 TEST(Gather, PassesSketchesOnIfTheyAreOfTheKind) {

@@ -104,7 +104,9 @@ TEST(ViewAnswer, OfACounterIsStretchedToTheEndsOfTheWindowAsPrometheusDoes) {
       EXPECT_TRUE(stats.add(engine::Time{std::chrono::milliseconds{std::lround(at * 1000)}}, value));
     }
     window = stats;
-    const engine::JobQuery query{.function = engine::Function::increase, .window = 5 * kMinute};
+    engine::JobQuery query;
+    query.function = engine::Function::increase;
+    query.window = 5 * kMinute;
     const auto answer = answer_value(query, window, minute(5));
     return answer && *answer ? (*answer)->value : std::numeric_limits<double>::quiet_NaN();
   };
