@@ -64,28 +64,9 @@ std::int64_t ByteReader::signed_varint() {
   return static_cast<std::int64_t>((bits >> 1) ^ (~(bits & 1) + 1));
 }
 
-std::uint64_t ByteReader::fixed64() {
-  const std::string_view bytes = raw(8);
-  if (bytes.size() != 8) return 0;
-  // Of a known length: compilers make one load of it.
-  std::uint64_t value = 0;
-  for (std::size_t i = 8; i-- > 0;) value = (value << 8) | static_cast<std::uint8_t>(bytes[i]);
-  return value;
-}
-
 std::string_view ByteReader::text() {
   const std::uint64_t size = varint();
   return raw(size);
-}
-
-std::string_view ByteReader::raw(std::size_t size) {
-  if (failed_ || size > rest_.size()) {
-    failed_ = true;
-    return {};
-  }
-  const std::string_view bytes = rest_.substr(0, size);
-  rest_.remove_prefix(size);
-  return bytes;
 }
 
 std::size_t ByteReader::count(std::size_t bytes_each) {

@@ -50,9 +50,24 @@ class ByteReader {
   }
   std::uint64_t varint_up_to(std::uint64_t most);  // more is a fault
   std::int64_t signed_varint();
-  std::uint64_t fixed64();
+  std::uint64_t fixed64() {
+    const std::string_view bytes = raw(8);
+    if (bytes.size() != 8) return 0;
+    // Of a known length: compilers make one load of it.
+    std::uint64_t value = 0;
+    for (std::size_t i = 8; i-- > 0;) value = (value << 8) | static_cast<std::uint8_t>(bytes[i]);
+    return value;
+  }
   std::string_view text();
-  std::string_view raw(std::size_t size);
+  std::string_view raw(std::size_t size) {
+    if (failed_ || size > rest_.size()) {
+      failed_ = true;
+      return {};
+    }
+    const std::string_view bytes = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return bytes;
+  }
   /// A number of things that take at least `bytes_each` (> 0) bytes each; more than can follow is a fault.
   std::size_t count(std::size_t bytes_each);
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/codec/cell/frame.hpp"
+#include "engine/codec/cell/words.hpp"
 #include "engine/codec/codec.hpp"
 #include "tests/sketch/golden_files.hpp"
 #include "tests/sketch/hostile.hpp"
@@ -295,31 +297,33 @@ TEST(CellFrame, AsksForNoMoreMemoryThanItsBytesAllow) {
   body = body.substr(kHead, body.size() - kHead - kCheck);
   ASSERT_EQ(body.back(), '\0');  // no runs
   body.back() = '\1';
-  body += std::string{"\0\0\1\1", 4};  // whole numbers, no places passed, one number: 1
+  // In bytes, no words passed, one word: 1.
+  body += std::string{"\0\0\1\1\0\0\0\0\0\0\0", 11};
   EXPECT_FALSE(codec::merge_cell(into, codec::frame_of(3, body)).has_value());
 }
 
-/// Counts of one byte are read eight at a time, others one by one: every mixture of them, in runs of every
-/// length, added to what is there.
-TEST(CellFrame, ReadsWholeNumbersOfEveryLengthInRunsOfEveryLength) {
+/// Counts of every width, with every gap between them and every beginning of the first word, added to what is
+/// there.
+TEST(CellFrame, ReadsCountsOfEveryWidthInRunsOfEveryLength) {
   std::uint64_t state = 1;
   const auto below = [&](std::uint64_t n) {
     state = state * 6364136223846793005U + 1442695040888963407U;
-    return (state >> 33) % n;
+    return (state >> 10) % n;
   };
   const sketch::Mapping mapping = sketch::Mapping::of_accuracy(0.01);
+  std::set<codec::cell::Way> ways;
   for (int round = 0; round < 2000; ++round) {
-    const std::uint64_t gaps = below(30);
-    const std::uint64_t longer = below(3) == 0 ? 30 : below(3);
+    const std::uint64_t gaps = below(3) == 0 ? 95 : below(30);
+    const std::uint64_t bits = 1 + below(54);
     sketch::DDSketch written{mapping};
-    const auto end = static_cast<std::int64_t>(below(90));
-    for (std::int64_t bin = 0; bin < end; ++bin) {
+    const auto end = static_cast<std::int64_t>(below(150));
+    for (std::int64_t bin = static_cast<std::int64_t>(below(150)) - 150; bin < end; ++bin) {
       if (below(100) < gaps) continue;
-      double count = 1 + static_cast<double>(below(127));
-      if (below(100) < longer) count = static_cast<double>(std::uint64_t{1} << below(53));
+      const double count = 1 + static_cast<double>(below(std::uint64_t{1} << below(bits)));
       const double value = mapping.lower(bin) * 1.005;
       ASSERT_TRUE(written.add(below(10) == 0 ? -value : value, count));
     }
+    ways.insert(codec::cell::way_of(written.positive().counts()));
     const std::string frame = codec::encode_cell(written);
     Accumulator twice;
     ASSERT_TRUE(codec::merge_cell(twice, frame).has_value());
@@ -335,6 +339,8 @@ TEST(CellFrame, ReadsWholeNumbersOfEveryLengthInRunsOfEveryLength) {
       }
     }
   }
+  using codec::cell::Way;
+  EXPECT_EQ(ways, (std::set{Way::u8, Way::u16, Way::u32, Way::f64}));
 }
 
 }  // namespace

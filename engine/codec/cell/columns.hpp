@@ -1,8 +1,8 @@
 // engine/codec/cell/columns.hpp: numbers and keys as cell frames have them.
 //
-// Numbers of one column are written in the first way that says all of them: 0 varints (whole, below 2^53), 1
-// zigzag varints (whole, within +-2^53), 2 doubles. Runs: varint how many; then, if any, the way, and for
-// each run varint places passed over, varint length, its numbers.
+// A column is the byte of its way and its numbers. Runs are a column of places, in words of eight bytes, of
+// which those without bits are left out: varint how many runs; then, if any, the way; for each run varint
+// words passed over, varint words; then the words of all runs.
 #pragma once
 
 #include <bit>
@@ -11,53 +11,51 @@
 #include <span>
 #include <vector>
 
+#include "engine/codec/cell/words.hpp"
+#include "engine/codec/wire.hpp"
 #include "engine/model/bytes.hpp"
 #include "engine/sketch/key_table.hpp"
+#include "engine/sketch/load.hpp"
 
 namespace settle::codec::cell {
 
 /// Written as few bytes as possible: more are a fault.
-[[nodiscard]] std::uint64_t read_varint(engine::ByteReader& in);
-[[nodiscard]] double read_f64(engine::ByteReader& in);
-void write_f64(engine::ByteWriter& out, double value);  // minus zero as zero
-
-enum class Way : std::uint8_t { whole = 0, with_sign = 1, doubles = 2 };
-[[nodiscard]] Way way_of(std::span<const double> numbers);
-void write_number(engine::ByteWriter& out, Way way, double number);
-[[nodiscard]] inline double read_number(engine::ByteReader& in, Way way) {
-  if (way == Way::whole) return static_cast<double>(in.varint());
-  if (way == Way::with_sign) return static_cast<double>(in.signed_varint());
-  return std::bit_cast<double>(in.fixed64());
+[[nodiscard]] inline std::uint64_t read_varint(engine::ByteReader& in) {
+  const std::size_t before = in.rest();
+  const std::uint64_t value = in.varint();
+  if (before - in.rest() != varint_size(value)) in.fail();
+  return value;
+}
+[[nodiscard]] inline double read_f64(engine::ByteReader& in) {
+  constexpr std::uint64_t kMinusZero = std::uint64_t{1} << 63;
+  const std::uint64_t bits = in.fixed64();
+  if (bits == kMinusZero) in.fail();
+  return std::bit_cast<double>(bits);
+}
+inline void write_f64(engine::ByteWriter& out, double value) {  // minus zero as zero
+  out.fixed64(std::bit_cast<std::uint64_t>(value + 0.0));
 }
 
-struct NumberLimits {
-  double below = 0;      // of the magnitude
-  bool negative = true;  // may be
-};
+void write_column(engine::ByteWriter& out, std::span<const double> numbers);
+/// Of a column that lies in bytes which outlive it.
+struct Column {
+  Way way = Way::u8;
+  std::string_view numbers;
 
-/// Reads the numbers of one column and sees that its way was needed.
-class NumberReader {
- public:
-  NumberReader(engine::ByteReader& in, NumberLimits limits);
-  double next(engine::ByteReader& in);
-  /// After the last one.
-  void finish(engine::ByteReader& in) const;
-  [[nodiscard]] Way way() const { return way_; }
-
- private:
-  Way way_ = Way::whole;
-  NumberLimits limits_;
-  bool needed_ = true;  // the way, by what came so far
+  [[nodiscard]] double at(std::size_t i) const { return number_at(way, numbers.data() + i * width_of(way)); }
 };
+/// Checked; a fault is the reader's.
+[[nodiscard]] Column read_column(engine::ByteReader& in, std::size_t count, NumberLimits limits);
 
 struct RunRules {
   std::size_t places = 0;  // that there are at most
   NumberLimits numbers;
-  bool whole = false;  // one run of all places, with zeros; otherwise runs have none
+  bool whole = false;  // one run of all places, with the words that have no bits
 };
 
-/// The numbers that are not zero.
-void write_runs(engine::ByteWriter& out, std::span<const double> numbers, bool whole = false);
+/// The numbers of place `first` (below 8) and those after it; the others are zero.
+void write_runs(engine::ByteWriter& out, std::span<const double> numbers, std::size_t first = 0,
+                bool whole = false);
 
 /// Runs that lie in bytes which outlive it.
 class Runs {
@@ -66,31 +64,50 @@ class Runs {
   /// Checks all of them; a fault is the reader's.
   Runs(engine::ByteReader& in, const RunRules& rules);
   [[nodiscard]] bool empty() const { return runs_ == 0; }
-  /// The first and one behind the last place that has a number.
+  /// The first and one behind the last place that has a number other than zero.
   [[nodiscard]] std::size_t first() const { return first_; }
   [[nodiscard]] std::size_t end() const { return end_; }
-  /// into[place - first()] += number
-  void add_to(double* into) const;
-  /// f(place, number)
+  /// into[place] += number; zeros, too, from first() down and from end() up to a multiple of eight.
+  void add_to(double* into) const {
+    for_each_run([&](std::size_t place, const char* from, std::size_t words) {
+      add_words(way_, into + place, from, words);
+    });
+  }
+  /// f(place, number that is not zero)
   template <class F>
   void for_each(F f) const {
-    engine::ByteReader in = numbers_;
-    std::size_t place = 0;
-    for (std::size_t run = 0; run < runs_; ++run) {
-      place += in.varint();
-      for (std::size_t left = in.varint(); left > 0; --left) f(place++, read_number(in, way_));
-    }
+    const std::size_t width = width_of(way_);
+    for_each_run([&](std::size_t place, const char* from, std::size_t words) {
+      for (const char* const end = from + words * kWord; from != end; from += width, ++place) {
+        if (const double number = number_at(way_, from); number != 0) f(place, number);
+      }
+    });
   }
 
  private:
-  void check_whole_runs(engine::ByteReader& in, std::size_t runs, const RunRules& rules);
-  void check_runs(engine::ByteReader& in, std::size_t runs, const RunRules& rules);
+  /// Of words of which one has bits.
+  [[nodiscard]] bool find_ends(std::size_t first_word, std::size_t words, std::size_t end_word);
+  /// f(its first place, its numbers, how many words of them)
+  template <class F>
+  void for_each_run(F f) const {
+    engine::ByteReader heads = heads_;
+    const char* from = words_;
+    std::size_t word = 0;
+    for (std::size_t run = 0; run < runs_; ++run) {
+      word += heads.varint();
+      const std::size_t words = heads.varint();
+      f(word * numbers_per_word(way_), from, words);
+      word += words;
+      from += words * kWord;
+    }
+  }
 
   std::size_t runs_ = 0;
   std::size_t first_ = 0;
   std::size_t end_ = 0;
-  Way way_ = Way::whole;
-  engine::ByteReader numbers_{{}};  // at the first run
+  Way way_ = Way::u8;
+  engine::ByteReader heads_{{}};
+  const char* words_ = nullptr;
 };
 
 /// By kind, then by bytes.

@@ -1,10 +1,10 @@
 // engine/codec/cell/ddsketch.cpp: quantile sketches in cell frames.
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
 #include "engine/codec/cell/bodies.hpp"
 #include "engine/codec/cell/columns.hpp"
-#include "engine/codec/wire.hpp"
 #include "engine/sketch/counts.hpp"
 
 namespace settle::codec::cell {
@@ -30,6 +30,8 @@ enum Flag : std::uint8_t {
   kPositiveCollapsed = 64,
   kNegativeCollapsed = 128
 };
+/// Of the byte after the flags, above those of Degraded.
+enum More : std::uint8_t { kDegraded = 7, kOffset = 8, kZeros = 16, kAllMore = 31 };
 
 engine::Error wrong(std::string_view what) {
   return engine::refused("not a DDSketch in a cell frame: " + std::string{what});
@@ -41,35 +43,50 @@ std::int64_t read_index(engine::ByteReader& in) {
   return index;
 }
 
-/// Index of the first bin, then runs, of which the first begins there.
+double read_not_zero(engine::ByteReader& in) {
+  const double number = read_f64(in);
+  if (number == 0) in.fail();
+  return number;
+}
+
+/// Runs of counts; place 0 is bin 8 * `eighth`, and the first is of the eight from there on.
 struct Side {
-  std::int64_t low = 0;
+  static constexpr std::size_t kAligned = 8;
+  std::int64_t eighth = 0;
   Runs runs;
 
   static Side read(engine::ByteReader& in) {
-    const std::int64_t low = read_index(in);
-    Side side{.low = low, .runs = Runs{in, {.places = Bins::kMost, .numbers = kCounts}}};
-    if (side.runs.first() != 0 || (side.runs.empty() && low != 0)) in.fail();
+    const std::int64_t eighth = read_index(in);
+    Side side{.eighth = eighth, .runs = Runs{in, {.places = Bins::kMost + kAligned - 1, .numbers = kCounts}}};
+    if (side.runs.first() >= kAligned || (side.runs.empty() && eighth != 0)) in.fail();
     return side;
   }
+  [[nodiscard]] std::int64_t begin() const { return eighth * static_cast<std::int64_t>(kAligned); }
   [[nodiscard]] IndexRange range() const {
     if (runs.empty()) return {};
-    return {.low = low, .high = low + static_cast<std::int64_t>(runs.end()) - 1};
+    return {.low = begin() + static_cast<std::int64_t>(runs.first()),
+            .high = begin() + static_cast<std::int64_t>(runs.end()) - 1};
   }
   void add(DDSketch& into, bool negative, unsigned shift) const {
     const IndexRange to = range().shifted(shift);
     double* counts = into.open_bins(negative, to);
     if (counts == nullptr) return;
-    if (shift == 0) return runs.add_to(counts);
+    // There is place around the range up to multiples of 64.
+    if (shift == 0) return runs.add_to(counts - runs.first());
     runs.for_each([&](std::size_t place, double count) {
-      counts[((low + static_cast<std::int64_t>(place)) >> shift) - to.low] += count;
+      counts[((begin() + static_cast<std::int64_t>(place)) >> shift) - to.low] += count;
     });
   }
 };
 
 void write_side(engine::ByteWriter& out, const Bins& bins) {
-  out.signed_varint(bins.range().empty() ? 0 : bins.range().low);
-  write_runs(out, bins.counts());
+  if (bins.range().empty()) {
+    out.signed_varint(0);
+    return write_runs(out, {});
+  }
+  const std::int64_t low = bins.range().low;
+  out.signed_varint(low >> 3);
+  write_runs(out, bins.counts(), static_cast<std::size_t>(low & 7));
 }
 
 std::uint8_t flags_of(const DDSketch& from) {
@@ -85,6 +102,13 @@ std::uint8_t flags_of(const DDSketch& from) {
   if (limits.positive_collapsed) flags |= kPositiveCollapsed;
   if (limits.negative_collapsed) flags |= kNegativeCollapsed;
   return static_cast<std::uint8_t>(flags);
+}
+
+std::uint8_t more_of(const DDSketch& from) {
+  unsigned more = static_cast<std::uint8_t>(from.degraded());
+  if (from.mapping()->offset != 0) more |= kOffset;
+  if (from.zeros() != 0) more |= kZeros;
+  return static_cast<std::uint8_t>(more);
 }
 
 struct Parts {
@@ -124,21 +148,23 @@ engine::Result<void> read_parts(std::string_view body, Parts& parts) {
   Mapping mapping;
   mapping.kind = static_cast<Mapping::Kind>(kind);
   mapping.gamma = read_f64(in);
-  mapping.offset = read_f64(in);
   const std::uint8_t flags = in.byte();
-  const std::uint8_t degraded = in.byte();
-  source.zeros = read_f64(in);
+  const std::uint8_t more = in.byte();
+  if ((more & kOffset) != 0) mapping.offset = read_not_zero(in);
+  if ((more & kZeros) != 0) source.zeros = read_not_zero(in);
   read_optional(in, flags, source);
   parts.positive = Side::read(in);
   parts.negative = Side::read(in);
   if (!in.done()) return wrong("it is cut short or too long, or a number is not as it is written");
   if (kind > static_cast<std::uint8_t>(Mapping::Kind::quartic)) return wrong("its mapping is unknown");
-  if (degraded > 7) return wrong("what degraded it is unknown");
+  if (more > kAllMore) return wrong("what degraded it is unknown");
   if (!sketch::is_count(source.zeros)) return wrong("its count of zeros is none");
   source.mapping = mapping;
-  source.degraded = static_cast<Degraded>(degraded);
+  source.degraded = static_cast<Degraded>(more & kDegraded);
   source.positive = parts.positive.range();
   source.negative = parts.negative.range();
+  const std::int64_t bins = std::max(source.positive.span(), source.negative.span());
+  if (source.limits.bins != 0 && bins > source.limits.bins) return wrong("it has more bins than its limit");
   if (source.empty() && source.exact != DDSketch::Exact{}) return wrong("it is empty and has statistics");
   return {};
 }
@@ -162,11 +188,10 @@ std::string encode_ddsketch(const DDSketch& from) {
   engine::ByteWriter out;
   out.byte(static_cast<std::uint8_t>(from.mapping()->kind));
   write_f64(out, from.mapping()->gamma);
-  write_f64(out, from.mapping()->offset);
-  const std::uint8_t flags = flags_of(from);
-  out.byte(flags);
-  out.byte(static_cast<std::uint8_t>(from.degraded()));
-  write_f64(out, from.zeros());
+  out.byte(flags_of(from));
+  out.byte(more_of(from));
+  if (from.mapping()->offset != 0) write_f64(out, from.mapping()->offset);
+  if (from.zeros() != 0) write_f64(out, from.zeros());
   for (const auto& number : {from.exact().count, from.exact().sum, from.exact().min, from.exact().max}) {
     if (number) write_f64(out, *number);
   }

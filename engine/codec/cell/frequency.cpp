@@ -110,7 +110,7 @@ std::string encode_matrix(const MatrixSketch& from) {
   write_f64(out, matrix.is_zero() ? 1 : matrix.sample_p());
   write_f64(out, from.items().absent_at_most());
   write_keys(out, sorted_keys(from.items().keys()));
-  write_runs(out, matrix.cells(), shape.cells() > kSparseCellsMax);
+  write_runs(out, matrix.cells(), 0, shape.cells() > kSparseCellsMax);
   return std::move(out).take();
 }
 
@@ -124,15 +124,12 @@ engine::Result<void> merge_frequent_items(FrequentItems& into, std::string_view 
   if (!(total >= 0 && total < kCellMax && offset >= 0 && offset < kCellMax)) {
     return wrong("its total or its offset is no weight");
   }
-  engine::ByteReader weights = in;
   if (!keys.keys.empty()) {
-    NumberReader numbers{in, kWeights};
-    weights = in;
-    for (std::size_t i = 0; i < keys.keys.size() && !in.failed(); ++i) (void)numbers.next(in);
-    numbers.finish(in);
+    const Column weights = read_column(in, keys.keys.size(), kWeights);
     if (!in.done()) return wrong("its weights are not those of its items");
     if (auto room = into.items().room_for(keys.keys.size(), keys.bytes); !room) return room;
-    for (const Key& key : keys.keys) into.items().at(key) += read_number(weights, numbers.way());
+    std::size_t i = 0;
+    for (const Key& key : keys.keys) into.items().at(key) += weights.at(i++);
   }
   if (!in.done()) return wrong("it is too long");
   into.add_source(total, offset);
@@ -148,11 +145,7 @@ std::string encode_frequent_items(const FrequentItems& from) {
   write_f64(out, from.total());
   write_f64(out, from.offset());
   write_keys(out, keys);
-  if (!keys.empty()) {
-    const Way way = way_of(weights);
-    out.byte(static_cast<std::uint8_t>(way));
-    for (const double weight : weights) write_number(out, way, weight);
-  }
+  if (!keys.empty()) write_column(out, weights);
   return std::move(out).take();
 }
 
