@@ -56,6 +56,14 @@ std::map<std::string, ViewFetcher::Bound, std::less<>> bounds_in(const query::Vi
   return bounds;
 }
 
+/// A view is one scope, whatever the source has: a gap of one of the source's could never be filled.
+std::vector<fetchers::ScopeFailure> as_one_scope(std::vector<fetchers::ScopeFailure> failures) {
+  for (fetchers::ScopeFailure& one : failures) {
+    if (!one.scope.empty()) one.detail.insert(0, "scope " + std::exchange(one.scope, {}) + ": ");
+  }
+  return failures;
+}
+
 fetchers::ScopeFailure unfit(const query::View::Answer& answer) {
   return {.scope = {},
           .failure = fetchers::FetchFailure::malformed,
@@ -76,6 +84,13 @@ TimeRange ViewFetcher::needed(TimeRange buckets) const {
   return {buckets.from - (spec_.query.window - spec_.feed.granularity), buckets.to};
 }
 
+/// The feed waits for part of the source and did not seal what it ought to: corrections may still come, so
+/// windows must not age on what it has.
+bool ViewFetcher::is_behind(Time now) const {
+  const Duration granularity = spec_.feed.granularity;
+  return now - (feed_->live_from() + granularity) > spec_.feed.watch + 2 * granularity;
+}
+
 asio::awaitable<fetchers::FetchResult> ViewFetcher::fetch(fetchers::FetchRequest request) {
   const Turns::Turn turn = co_await feed_->take_turn();
   if (request.range.to > feed_->live_from()) {
@@ -89,10 +104,10 @@ asio::awaitable<fetchers::FetchResult> ViewFetcher::fetch_live(fetchers::FetchRe
   const TimeRange range = request.range;
   const Duration fresh_for = std::min<Duration>(spec_.feed.granularity / 2, kSameTick);
   Feed::Polled polled = co_await feed_->poll(request.now, fresh_for);
-  out.failures = std::move(polled.failures);
+  out.failures = as_one_scope(std::move(polled.failures));
   out.told_before = !polled.is_new;
   out.rows_without_value = polled.is_new ? polled.rows_without_value : 0;
-  if (!polled.answered) {
+  if (!polled.answered || is_behind(request.now)) {
     co_return out;
   }
   needs_from_ = needed(range).from;
@@ -124,7 +139,7 @@ asio::awaitable<fetchers::FetchResult> ViewFetcher::fetch_live(fetchers::FetchRe
 asio::awaitable<fetchers::FetchResult> ViewFetcher::fetch_closed(fetchers::FetchRequest request) {
   fetchers::FetchResult out;
   Feed::History history = co_await feed_->history(needed(request.range), request.now);
-  out.failures = std::move(history.failures);
+  out.failures = as_one_scope(std::move(history.failures));
   const Ranges complete = complete_windows(*history.cells, spec_, request.range);
   if (complete.empty()) {
     co_return out;

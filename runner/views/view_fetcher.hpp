@@ -43,6 +43,7 @@ class ViewFetcher final : public fetchers::Fetcher {
  private:
   boost::asio::awaitable<fetchers::FetchResult> fetch_live(fetchers::FetchRequest request);
   boost::asio::awaitable<fetchers::FetchResult> fetch_closed(fetchers::FetchRequest request);
+  [[nodiscard]] bool is_behind(engine::Time now) const;
   [[nodiscard]] engine::TimeRange needed(engine::TimeRange buckets) const;
 
   std::shared_ptr<Feed> feed_;

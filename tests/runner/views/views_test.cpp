@@ -138,6 +138,62 @@ TEST(Views, AreBackfilledWithTheSameBits) {
   }
 }
 
+TEST(Views, WaitForAScopeThatIsAwayForLongerThanTheLiveLaneReaches) {
+  bool b_is_down = false;
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) { return say_two(request, b_is_down); }};
+  rig.start();
+  ASSERT_TRUE(rig.post(view_json("sum_over_time(requests_total[5m])", "stats", "a/b",
+                                 R"(,"poll_interval":"30s","watch":"10m","by":[])")));
+  rig.pass(10min, 5s);
+  b_is_down = true;
+  rig.pass(40min, 5s);  // the feed's engine forgets the scope in its silence
+  b_is_down = false;
+  rig.pass(40min, 5s);
+  const auto received = rig.received();
+  for (Time at = kNoon - 8min; at <= kNoon + 80min; at += 1min) {
+    const auto found = received.find({kOut, at});
+    ASSERT_NE(found, received.end()) << engine::format_time(at);
+    EXPECT_EQ(found->second, std::vector<Value>{Value::count(2 * sum_at(at))}) << engine::format_time(at);
+  }
+}
+
+TEST(Views, LeaveNoGapThatCannotBeFilledWhenAScopeFails) {
+  bool b_is_down = false;
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) { return say_two(request, b_is_down); }};
+  rig.start();
+  ASSERT_TRUE(rig.post(kSum));
+  rig.pass(15min, 5s);
+  b_is_down = true;
+  rig.pass(5min, 5s);
+  EXPECT_NE(first_status(rig).last_error.find("scope b"), std::string::npos) << first_status(rig).last_error;
+  b_is_down = false;
+  rig.pass(30min, 5s);
+  EXPECT_EQ(first_status(rig).gaps_open, 0u);
+}
+
+TEST(Views, CorrectWindowsOfABucketThatChangedWhileItsSourceWasCutShort) {
+  const Time late = kNoon + 5min;
+  RunnerRig rig{kNoon, [&](const fetchers::FetchRequest& request) {
+                  auto result = say_all(request, [&](Time bucket, Time now) {
+                    const bool changed = bucket == late && now >= kNoon + 14min;
+                    return Value::count(truth(bucket) + (changed ? 100 : 0));
+                  });
+                  if (request.now >= kNoon + 12min && request.now < kNoon + 50min) {
+                    result.answer.scopes[0].completeness = engine::Completeness::truncated;
+                  }
+                  return result;
+                }};
+  rig.start();
+  ASSERT_TRUE(rig.post(kSum));
+  rig.pass(90min, 5s);
+  const auto received = rig.received();
+  for (Time at = late + 1min; at <= late + 5min; at += 1min) {
+    const auto found = received.find({kOut, at});
+    ASSERT_NE(found, received.end()) << engine::format_time(at);
+    EXPECT_EQ(found->second.back(), Value::count(sum_at(at) + 100)) << engine::format_time(at);
+  }
+}
+
 TEST(Views, ServeTheNewestWindowWithItsBound) {
   RunnerRig rig{kNoon, settled};
   rig.start();
