@@ -196,6 +196,17 @@ void RunnerRig::crash() {
   parts_.reset();
 }
 
+void RunnerRig::crash_within(std::chrono::milliseconds step, int handlers) {
+  now_ += step;
+  parts_->clocks.advance(step);
+  for (int done = 0; done < handlers; ++done) {
+    if (parts_->loop.poll_one() > 0) continue;
+    if (parts_->runner.at_rest()) break;
+    parts_->loop.run_one();
+  }
+  crash();
+}
+
 void RunnerRig::settle_down() {
   // Ticks and commits hop between threads; what is still to come holds the runner from rest.
   for (;;) {

@@ -46,6 +46,10 @@ class RunnerRig {
   void start();  // opens the store, loads, runs
   void stop();   // orderly
   void crash();
+  /// In the middle of what begins when the clocks move by `step`: after so many handlers of the loop.
+  void crash_within(std::chrono::milliseconds step, int handlers);
+  /// Between crash() or stop() and start().
+  void stay_down(std::chrono::milliseconds time) { now_ += time; }
 
   /// Moves the clocks in steps of `step` and lets everything come to rest after each.
   void pass(std::chrono::milliseconds time, std::chrono::milliseconds step = std::chrono::seconds{1});
