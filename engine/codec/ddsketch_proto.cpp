@@ -290,6 +290,12 @@ engine::Result<std::string> encode_ddsketch_proto(const DDSketch& from) {
   if (mapping.kind == Mapping::Kind::quartic) {
     return engine::refused("DDSketch's protobuf has no quartic mapping: use ddsketch-binary");
   }
+  for (const Bins* bins : {&from.positive(), &from.negative()}) {
+    const IndexRange& range = bins->range();
+    if (!range.empty() && (range.low < -kKeyMost - 1 || range.high > kKeyMost)) {
+      return engine::refused("DDSketch's protobuf has indexes of 32 bits only: use ddsketch-binary");
+    }
+  }
   WireWriter inner;
   inner.f64(1, mapping.gamma);
   if (mapping.offset != 0) inner.f64(2, mapping.offset);

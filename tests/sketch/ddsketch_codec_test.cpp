@@ -191,6 +191,21 @@ TEST(DDSketchEncodings, BringBackWhatWasWritten) {
   }));
 }
 
+TEST(DDSketchEncodings, ProtobufHasIndexesOf32Bits) {
+  for (const double value : {1e10, 1e-10}) {
+    for (const double sign : {1.0, -1.0}) {
+      DDSketch sketch{{.kind = Mapping::Kind::logarithmic, .gamma = 1 + 1e-8, .offset = 0}};
+      ASSERT_TRUE(sketch.add(sign * value));
+      const auto encoded = encode_ddsketch_proto(sketch);
+      ASSERT_FALSE(encoded);
+      EXPECT_NE(encoded.error().detail.find("ddsketch-binary"), std::string::npos);
+      DDSketch binary;
+      EXPECT_TRUE(merge_ddsketch_binary(binary, encode_ddsketch_binary(sketch), {}));
+      EXPECT_EQ(canonical_hash(binary), canonical_hash(sketch));
+    }
+  }
+}
+
 TEST(Vf64, IsReadAsItWasWritten) {
   for (const double value : {0.0, 1.0, 2.0, 3.0, 63.0, 64.0, 1000.0, 4095.0, 0.5, 0x1p52, 1e15, 0x1p53 - 1}) {
     std::string out;
