@@ -13,6 +13,7 @@ namespace {
 using sketch::DDSketch;
 using sketch::Degraded;
 using sketch::IndexRange;
+using sketch::is_share;
 using sketch::Mapping;
 
 constexpr std::int64_t kIndexMost = std::int64_t{1} << 32;
@@ -23,15 +24,27 @@ bool is_index(std::int64_t index) {
 bool is_alpha(double alpha) {
   return alpha > 0 && alpha < 1;
 }
-bool is_share(double sample_p) {
-  return sample_p >= 1e-9 && sample_p <= 1;
-}
 
 engine::Error malformed() {
   return engine::refused("not a DDSketch of an ASAP envelope: malformed");
 }
 engine::Error wrong_share() {
   return engine::refused("a sampled DDSketch whose share of events is not within [1e-9, 1]");
+}
+
+/// The accuracy that is read as this gamma to its last bit, if there is one, else as the nearest there is:
+/// what was written is read as the same. Quotients of rounded numbers do not come back by themselves; it is
+/// three of these steps away at most.
+double accuracy_of(double gamma) {
+  for (int round = 0; round < 2; ++round) {
+    const double about = (gamma - 1) / (gamma + 1);
+    for (const int step : {0, 1, -1, 2, -2, 3, -3, 4, -4}) {
+      const double alpha = about + step * 0x1p-55;
+      if (is_alpha(alpha) && Mapping::of_accuracy(alpha).gamma == gamma) return alpha;
+    }
+    gamma = Mapping::of_accuracy(about).gamma;
+  }
+  return (gamma - 1) / (gamma + 1);
 }
 
 DDSketch::Source source_of(std::optional<Mapping> mapping, double sample_p) {
@@ -210,8 +223,7 @@ engine::Result<std::string> encode_asap_ddsketch(const DDSketch& from) {
     packed.raw_varint(static_cast<std::uint64_t>(count));
   }
   WireWriter out;
-  const double gamma = from.mapping()->gamma;
-  out.f64(1, (gamma - 1) / (gamma + 1));
+  out.f64(1, accuracy_of(from.mapping()->gamma));
   if (!packed.view().empty()) {
     out.bytes(2, packed.view());
     out.zigzag(3, from.positive().range().low);

@@ -2,8 +2,8 @@
 // elsewhere.
 //
 // Source: ProjectASAP/asap_sketchlib. Floor bins of gamma (1 + alpha) / (1 - alpha), padded with zeros.
-// `sample_p`, of (0, 1], is the share of events that the producer saw: counts are merged divided by it, which
-// leaves a sketch's own quantiles where they are and weighs several sketches rightly.
+// `sample_p`, of [1e-9, 1], is the share of events that the producer saw: counts are merged divided by it,
+// which leaves a sketch's own quantiles where they are and weighs several sketches rightly.
 #pragma once
 
 #include <cstdint>

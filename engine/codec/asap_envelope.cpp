@@ -96,7 +96,7 @@ engine::Result<Envelope> read_envelope(std::string_view blob) {
   if (fields.failed()) return wrong("its bytes are no message");
   if (envelope.version != 1)
     return wrong("format version " + std::to_string(envelope.version) + " instead of 1");
-  if (!(envelope.sample_p > 0 && envelope.sample_p <= 1)) return wrong("sample_p lies outside (0, 1]");
+  if (!sketch::is_share(envelope.sample_p)) return wrong("sample_p lies outside [1e-9, 1]");
   if (envelope.field == 0) return wrong("it holds no sketch");
   return envelope;
 }

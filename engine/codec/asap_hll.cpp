@@ -34,7 +34,6 @@ HllKind kind_of(std::uint64_t variant, double sample_p) {
 /// That kind and precision are possible, and that they fit.
 Result<void> validate(const Hll& into, std::uint64_t variant, std::uint64_t precision, double sample_p) {
   if (variant > kHip) return fault("variant " + std::to_string(variant));
-  if (!(sample_p > 0 && sample_p <= 1)) return fault("a sampled share of " + std::to_string(sample_p));
   const HllKind kind = kind_of(variant, sample_p);
   if (precision < sketch::kHllPrecisionMin || precision > kind.precision_max()) {
     return fault("precision " + std::to_string(precision) + " is not from 4 to 18");

@@ -24,6 +24,12 @@ constexpr Degraded& operator|=(Degraded& a, Degraded b) {
   return (static_cast<std::uint8_t>(set) & static_cast<std::uint8_t>(bit)) != 0;
 }
 
+/// The share of events that producers looked at. Answers are divided by it: what is hardly anything would
+/// make them infinite, and is a damaged number rather than a share.
+[[nodiscard]] constexpr bool is_share(double sample_p) {
+  return sample_p >= 1e-9 && sample_p <= 1;
+}
+
 struct QuantileAnswer {
   double value = 0;
   double alpha = 0;  // |value - true| <= alpha * |true|, unless `collapsed`

@@ -95,6 +95,9 @@ Hll Hll::of(const HllKind& kind, unsigned precision) {
 }
 
 engine::Result<void> Hll::mismatch(const HllKind& kind) const {
+  if (!is_share(kind.sample_p)) {
+    return engine::refused(kind.text() + " of the events: shares are from 1e-9 to 1");
+  }
   return engine::refused("HLL sketches of different kinds cannot be merged: " + kind_.text() + " against " +
                          kind.text());
 }

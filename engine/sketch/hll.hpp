@@ -88,9 +88,9 @@ class Hll {
   void add(double item);  // 0 and -0 are one item, all NaN one
 
   [[nodiscard]] DistinctAnswer answer() const;
-  /// "kind A against kind B", or nothing; after an error this is as it was.
+  /// "kind A against kind B", a share that is none, or nothing; after an error this is as it was.
   [[nodiscard]] engine::Result<void> fits(const HllKind& kind) const {
-    return accepts(kind) ? engine::Result<void>{} : mismatch(kind);
+    return accepts(kind) && is_share(kind.sample_p) ? engine::Result<void>{} : mismatch(kind);
   }
   [[nodiscard]] bool accepts(const HllKind& kind) const { return !started_ || kind_.fits(kind); }
   [[nodiscard]] engine::Result<void> merge(const Hll& other);

@@ -1,8 +1,10 @@
 // ASAP's envelopes, ASAPv1, deltas and ASAPQuery's precomputes: what other implementations wrote, and what
 // Settle does.
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
+#include <random>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -24,6 +26,7 @@ using sketch::CountSketch;
 using sketch::DDSketch;
 using sketch::FrequentItems;
 using sketch::Hll;
+using sketch::Mapping;
 using test::envelope;
 using test::number;
 
@@ -58,6 +61,28 @@ TEST(AsapEnvelope, HoldsHyperLogLogAndDdsketch) {
   const Accumulator ddsketch = envelope("ddsketch_proto_envelope_a001.hex");
   EXPECT_EQ(std::get<DDSketch>(ddsketch).count(), 50);
   EXPECT_NEAR(std::get<DDSketch>(ddsketch).quantile(0.5).value, 25, 0.5);
+}
+
+TEST(AsapEnvelope, KeepsTheAccuracyToItsLastBit) {
+  // Written is alpha, merged by is gamma: what comes back must be the same sketch.
+  const auto again = [](const Mapping& mapping) {
+    DDSketch from{mapping};
+    EXPECT_TRUE(from.add(42));
+    Accumulator into;
+    EXPECT_TRUE(codec::merge_asap_envelope(into, *codec::encode_asap_envelope(from), {}));
+    return std::get<DDSketch>(into).mapping()->gamma;
+  };
+  std::mt19937_64 random{1};
+  std::uniform_real_distribution<double> exponent{-8, 0};
+  for (int i = 0; i < 5000; ++i) {
+    const Mapping mapping = Mapping::of_accuracy(std::pow(10, exponent(random)));
+    ASSERT_EQ(again(mapping), mapping.gamma) << i;
+    // Of gammas that no alpha gives the nearest is written, and stays.
+    const Mapping other{.kind = mapping.kind, .gamma = std::nextafter(mapping.gamma, 10), .offset = 0};
+    const double once = again(other);
+    ASSERT_NEAR(once / other.gamma, 1, 1e-12) << i;
+    ASSERT_EQ(again({.kind = mapping.kind, .gamma = once, .offset = 0}), once) << i;
+  }
 }
 
 /// Merged into another family; the error names both.
@@ -107,6 +132,7 @@ TEST(AsapEnvelope, ChecksVersionShareAndHashing) {
   EXPECT_NE(merged(with_fields(2, 1, {})).find("version 2"), std::string::npos);
   EXPECT_NE(merged(with_fields(1, 1.5, {})).find("sample_p"), std::string::npos);
   EXPECT_NE(merged(with_fields(1, -1, {})).find("sample_p"), std::string::npos);
+  EXPECT_NE(merged(with_fields(1, 1e-300, {})).find("sample_p"), std::string::npos);
   EXPECT_NE(merged(with_fields(1, std::numeric_limits<double>::quiet_NaN(), {})).find("sample_p"),
             std::string::npos);
   EXPECT_NE(merged(with_fields(1, 1, hash_spec(3, 0xcafe3553))).find("XXH3"), std::string::npos);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <random>
 #include <set>
 #include <string>
@@ -199,6 +200,15 @@ TEST(Hll, SampledProducersAreScaledUp) {
   EXPECT_EQ(sampled.estimate, 2 * whole.estimate);
   EXPECT_EQ(sampled.high, 2 * whole.high);
   EXPECT_TRUE(has(sampled.degraded, sketch::Degraded::sampled));
+}
+
+TEST(Hll, SharesThatWouldMakeAnswersInfiniteAreRefused) {
+  for (const double share : {1e-310, 1e-10, 0.0, -1.0, 1.5, std::numeric_limits<double>::quiet_NaN()}) {
+    const auto fits = Hll{}.fits({.family = HllFamily::asap, .sample_p = share});
+    ASSERT_FALSE(fits) << share;
+    EXPECT_NE(fits.error().detail.find("share"), std::string::npos) << fits.error().detail;
+  }
+  EXPECT_TRUE(Hll{}.fits({.family = HllFamily::asap, .sample_p = 1e-9}));
 }
 
 TEST(Hll, RegistersOfFiveBitsFillUpWithoutLosingTheCount) {
