@@ -36,15 +36,18 @@ struct Asked {
 };
 
 Asked draw_query(Dice& dice, bool negatives) {
-  const std::string window = "[" + minutes(dice.between(1, 12)) + "]";
+  const std::int64_t buckets = dice.between(1, 12);
+  const std::string window = "[" + minutes(buckets) + "]";
   const std::string metric = dice.one_in(2) ? "requests" : "events";
   const std::string of = metric + window;
   const std::uint64_t which = dice.below(12);
   constexpr std::array<const char*, 8> kStats{
       "sum_over_time", "count_over_time", "avg_over_time", "min_over_time",
       "max_over_time", "last_over_time",  "increase",      "rate"};
-  if (which < 6)
-    return {std::string{kStats.at(dice.below(8))} + "(" + of + ")", "stats", SketchType::stats, ""};
+  if (which < 6) {
+    const std::uint64_t rises = buckets == 1 ? 2 : 0;  // of one sample there is no result
+    return {std::string{kStats.at(dice.below(8 - rises))} + "(" + of + ")", "stats", SketchType::stats, ""};
+  }
   if (which < 8) {
     constexpr std::array<const char*, 4> kQuantiles{"0", "0.5", "0.9", "1"};
     return {std::string{"quantile_over_time("} + kQuantiles.at(dice.below(4)) + "," + of + ")", "ddsketch",
