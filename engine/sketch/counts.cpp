@@ -1,5 +1,7 @@
 #include "engine/sketch/counts.hpp"
 
+#include <bit>
+
 #include "engine/sketch/load.hpp"
 
 #if defined(__x86_64__)
@@ -64,21 +66,23 @@ SETTLE_AVX2 __m256d load4(const char* from, std::size_t index) {
 }
 
 SETTLE_AVX2 bool all_counts_avx2(const char* from, std::size_t count) {
-  // The sign bit says less than zero. Exponents from that of the bound (0x440) on reach it when 0x3c0 is
-  // added; so do those of infinity and NaN.
-  const __m256i up = _mm256_set1_epi64x(0x3c00'0000'0000'0000);
-  __m256i negative = _mm256_setzero_si256();
-  __m256i beyond = _mm256_setzero_si256();
+  // The upper half of a count, as a number without sign, is less than that of the bound: what is negative,
+  // infinite or NaN is greater. The lower halves do not matter.
+  __m256i a = _mm256_setzero_si256();
+  __m256i b = a;
   const std::size_t whole = count & ~std::size_t{7};
   for (std::size_t i = 0; i < whole; i += 8) {
-    const __m256i a = _mm256_castpd_si256(load4(from, i));
-    const __m256i b = _mm256_castpd_si256(load4(from, i + 4));
-    negative = _mm256_or_si256(negative, _mm256_or_si256(a, b));
-    beyond = _mm256_or_si256(beyond, _mm256_or_si256(_mm256_add_epi64(a, up), _mm256_add_epi64(b, up)));
+    a = _mm256_max_epu32(a, _mm256_castpd_si256(load4(from, i)));
+    b = _mm256_max_epu32(b, _mm256_castpd_si256(load4(from, i + 4)));
   }
-  const __m256i bad = _mm256_or_si256(negative, beyond);
+  alignas(32) std::uint64_t greatest[4];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(greatest), _mm256_max_epu32(a, b));
+  constexpr std::uint64_t kBound = std::bit_cast<std::uint64_t>(kCountBound);
+  static_assert((kBound & 0xffff'ffff) == 0, "its upper half decides");
+  bool good = true;
+  for (const std::uint64_t lane : greatest) good &= lane < kBound;
   // Minus zero is a count: a closer look.
-  if (_mm256_movemask_pd(_mm256_castsi256_pd(bad)) != 0) return plain::all_counts(from, count);
+  if (!good) return plain::all_counts(from, count);
   return plain::all_counts(from + whole * sizeof(double), count - whole);
 }
 

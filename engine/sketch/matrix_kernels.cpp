@@ -100,23 +100,24 @@ __attribute__((target("avx2"))) void add_plainly(double* into, const char* from,
 /// Adds block after block as long as every cell may get in and every sum is exact, so that subtracting takes
 /// it back: that is seen without reading anything twice. The number of cells added.
 __attribute__((target("avx2"))) std::size_t add_exact(double* into, const char* from, std::size_t n) {
-  const __m256d most = _mm256_set1_pd(kCellMax);
+  // The upper half of a cell that may get in, as a number without sign, is less than this: what is negative,
+  // infinite or NaN is greater. The lower halves do not matter.
+  const __m256i most = _mm256_set1_epi64x(kLargest);
   std::size_t i = 0;
   for (; i + kBlock <= n; i += kBlock) {
     __m256d sums[kBlock / 4];
-    __m256d bad = _mm256_setzero_pd();
-    __m256d greatest = bad;
+    __m256d inexact = _mm256_setzero_pd();
+    __m256i greatest = _mm256_setzero_si256();
 #pragma GCC unroll 8
     for (std::size_t k = 0; k < kBlock / 4; ++k) {
       const __m256d cells = _mm256_castsi256_pd(load4(from + 8 * (i + 4 * k)));
       const __m256d old = _mm256_loadu_pd(into + i + 4 * k);
       sums[k] = _mm256_add_pd(old, cells);
-      bad = _mm256_or_pd(bad, _mm256_cmp_pd(_mm256_sub_pd(sums[k], cells), old, _CMP_NEQ_UQ));
-      bad = _mm256_or_pd(bad, cells);  // the sign
-      greatest = _mm256_max_pd(greatest, sums[k]);
+      inexact = _mm256_or_pd(inexact, _mm256_cmp_pd(_mm256_sub_pd(sums[k], cells), old, _CMP_NEQ_UQ));
+      greatest = _mm256_max_epu32(greatest, _mm256_castpd_si256(cells));
     }
-    bad = _mm256_or_pd(bad, _mm256_cmp_pd(greatest, most, _CMP_GT_OQ));
-    if (_mm256_movemask_pd(bad) != 0) break;
+    const __m256i beyond = _mm256_cmpeq_epi32(_mm256_max_epu32(greatest, most), greatest);
+    if (_mm256_movemask_pd(_mm256_or_pd(inexact, _mm256_castsi256_pd(beyond))) != 0) break;
 #pragma GCC unroll 8
     for (std::size_t k = 0; k < kBlock / 4; ++k) _mm256_storeu_pd(into + i + 4 * k, sums[k]);
   }
