@@ -1,8 +1,9 @@
 // engine/model/blob.hpp: the encoded sketch of one cell: bytes that all who refer to them share.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <utility>
 
@@ -15,20 +16,22 @@ namespace settle::engine {
 class Blob {
  public:
   Blob() = default;
-  explicit Blob(std::string bytes) : bytes_(std::make_shared<const std::string>(std::move(bytes))) {}
+  explicit Blob(std::string_view bytes) : size_(bytes.size()) {
+    auto copy = std::make_shared_for_overwrite<char[]>(bytes.size());  // NOLINT(*-avoid-c-arrays)
+    std::copy(bytes.begin(), bytes.end(), copy.get());
+    bytes_ = std::move(copy);
+  }
 
   [[nodiscard]] bool empty() const { return bytes_ == nullptr; }
-  [[nodiscard]] std::string_view bytes() const {
-    return bytes_ ? std::string_view{*bytes_} : std::string_view{};
-  }
-  /// Brings into the cache what bytes() looks at.
-  void prefetch() const { __builtin_prefetch(bytes_.get()); }
+  /// Found without a look at what is shared, so that they can be fetched ahead.
+  [[nodiscard]] std::string_view bytes() const { return {bytes_.get(), bytes_ ? size_ : 0}; }
   friend bool operator==(const Blob& a, const Blob& b) {
     return a.bytes_ == b.bytes_ || a.bytes() == b.bytes();
   }
 
  private:
-  std::shared_ptr<const std::string> bytes_;
+  std::shared_ptr<const char[]> bytes_;  // NOLINT(*-avoid-c-arrays)
+  std::size_t size_ = 0;                 // also after it was moved from
 };
 
 /// XXH3-64 of the bytes, as a count: what stands as the value of a cell that holds a sketch, so that the

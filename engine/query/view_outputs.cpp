@@ -34,7 +34,6 @@ struct CellsOfSeries {
     return &held;
   }
   void soon(Time bucket, engine::Duration step) const {
-    if (const auto* const cell = cells.cell(series, bucket + 2 * kAhead * step)) cell->prefetch();
     if (const auto* const cell = cells.cell(series, bucket + kAhead * step)) prefetch(cell->bytes());
   }
 };
@@ -195,14 +194,13 @@ void ViewOutputs::soon(const FinalCells& cells, OutputId id, Time last, std::siz
   if (stage == 0) return object(output);
   const auto windows = output.newest.soon(last + options_.granularity);
   const auto* const kept = static_cast<const KeptWindow*>(windows.kept);
-  const engine::Blob* const cell = groups_ ? nullptr : cells.cell(id, last);
   if (stage == 1) {
     if (kept != nullptr) object(*kept);
-    if (cell != nullptr) cell->prefetch();
+    const engine::Blob* const cell = groups_ ? nullptr : cells.cell(id, last);
+    if (cell != nullptr) prefetch(cell->bytes());
     return;
   }
   if (kept != nullptr) prefetch(kept->bytes());
-  if (cell != nullptr) prefetch(cell->bytes());
   if (const auto* const ddsketch = std::get_if<sketch::DDSketch>(windows.prefix)) {
     const auto counts = ddsketch->positive().counts();
     prefetch({reinterpret_cast<const char*>(counts.data()), counts.size_bytes()});

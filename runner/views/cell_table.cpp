@@ -96,7 +96,7 @@ engine::Result<StoredCells> load_cells(const ReadTransaction& view, const FeedNa
     }
     const CellKey cell{read_key_time(key.substr(0, 8)), read_u64(key.substr(8, 8))};
     auto& rows = key.back() == kObserved ? out.observed : out.emitted;
-    rows.emplace_hint(rows.end(), cell, Blob{std::string{bytes}});
+    rows.emplace_hint(rows.end(), cell, Blob{bytes});
     return true;
   });
   if (!good) {
