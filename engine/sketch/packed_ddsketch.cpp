@@ -1,5 +1,6 @@
 #include "engine/sketch/packed_ddsketch.hpp"
 
+#include <bit>
 #include <cstddef>
 #include <cstring>
 #include <limits>
@@ -10,15 +11,15 @@ namespace {
 
 /// Bytes in which all counts are what they are.
 std::uint8_t width_of(std::span<const double> counts) {
-  std::int32_t bits = 0;  // those that any has
-  bool whole = true;
+  constexpr double kMost = std::numeric_limits<std::int32_t>::max();
+  std::int32_t bits = 0;   // those that any has
+  std::uint64_t lost = 0;  // those that are not as they were; without branches, so that it is vectorized
   for (const double count : counts) {
-    // Not below zero, and what is too large is itself no more.
-    const auto number = static_cast<std::int32_t>(count < 0x1p31 ? count : -1.0);
+    const auto number = static_cast<std::int32_t>(count < kMost ? count : kMost);
     bits |= number;
-    whole &= static_cast<double>(number) == count;
+    lost |= std::bit_cast<std::uint64_t>(static_cast<double>(number)) ^ std::bit_cast<std::uint64_t>(count);
   }
-  if (!whole || bits < 0) return 8;
+  if (lost != 0) return 8;
   if (bits <= std::numeric_limits<std::uint8_t>::max()) return 1;
   return bits <= std::numeric_limits<std::uint16_t>::max() ? 2 : 4;
 }
