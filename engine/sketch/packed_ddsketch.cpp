@@ -11,17 +11,21 @@ namespace {
 
 /// Bytes in which all counts are what they are.
 std::uint8_t width_of(std::span<const double> counts) {
-  constexpr double kMost = std::numeric_limits<std::int32_t>::max();
-  std::int32_t bits = 0;   // those that any has
-  std::uint64_t lost = 0;  // those that are not as they were; without branches, so that it is vectorized
+  // Counts below it end, when it is added, with their whole part; larger ones change the exponent. Without a
+  // conversion or a branch the loop is vectorized.
+  constexpr double kWhole = 0x1p52;
+  constexpr auto kWholeBits = std::bit_cast<std::uint64_t>(kWhole);
+  std::uint64_t bits = kWholeBits;  // those that any has
+  std::uint64_t lost = 0;
   for (const double count : counts) {
-    const auto number = static_cast<std::int32_t>(count < kMost ? count : kMost);
-    bits |= number;
-    lost |= std::bit_cast<std::uint64_t>(static_cast<double>(number)) ^ std::bit_cast<std::uint64_t>(count);
+    const double with = count + kWhole;
+    bits |= std::bit_cast<std::uint64_t>(with);
+    lost |= std::bit_cast<std::uint64_t>(with - kWhole) ^ std::bit_cast<std::uint64_t>(count);
   }
-  if (lost != 0) return 8;
-  if (bits <= std::numeric_limits<std::uint8_t>::max()) return 1;
-  return bits <= std::numeric_limits<std::uint16_t>::max() ? 2 : 4;
+  const std::uint64_t most = bits ^ kWholeBits;
+  if (lost != 0 || most > std::numeric_limits<std::int32_t>::max()) return 8;
+  if (most <= std::numeric_limits<std::uint8_t>::max()) return 1;
+  return most <= std::numeric_limits<std::uint16_t>::max() ? 2 : 4;
 }
 
 template <class Number>
