@@ -34,9 +34,9 @@ sketch::Accumulator blank_of(const CellSpec& spec) {
 
 CellBuilder::CellBuilder(const CellSpec& spec) : spec_(spec), blank_(blank_of(spec)), cell_(blank_) {}
 
-void CellBuilder::begin(engine::Time bucket) {
+void CellBuilder::begin(engine::Time end) {
   if (!empty_) cell_ = blank_;
-  bucket_ = bucket;
+  end_ = end;
   empty_ = true;
 }
 
@@ -47,7 +47,7 @@ std::string_view CellBuilder::add(const engine::Value& number, std::string_view 
   } else if (auto* const stats = std::get_if<sketch::Stats>(&cell_)) {
     if (!std::isfinite(value)) return "its value is not finite";
     if (!empty_) return "its series has another number in the same bucket";
-    (void)stats->add(bucket_, value);
+    (void)stats->add(end_, value);
   } else if (auto* const hll = std::get_if<sketch::Hll>(&cell_)) {
     spec_.item.empty() ? hll->add(value) : hll->add(item);
   } else if (const auto wrong = weigh(number, item); !wrong.empty()) {

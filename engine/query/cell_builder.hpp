@@ -16,7 +16,8 @@ class CellBuilder {
  public:
   explicit CellBuilder(const CellSpec& spec);
 
-  void begin(engine::Time bucket);
+  /// `end`: of the bucket.
+  void begin(engine::Time end);
   /// `item`: if the spec names a label. What is wrong with the row, "" if nothing is.
   std::string_view add(const engine::Value& number, std::string_view item);
   /// Nothing was added.
@@ -30,7 +31,7 @@ class CellBuilder {
   CellSpec spec_;
   sketch::Accumulator blank_;  // with the parameters, and nothing in it
   sketch::Accumulator cell_;
-  engine::Time bucket_{};
+  engine::Time end_{};
   bool empty_ = true;
 };
 

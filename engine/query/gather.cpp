@@ -100,6 +100,8 @@ class Gatherer {
     out.covered = scope.covered;
     out.completeness = scope.completeness;
     out.frontier = scope.frontier;
+    scope_ = scope.scope;
+    kept_.clear();
     if (!scope.sketches.empty()) return pass_on(scope, out);
     out.rows.reserve(scope.rows.size());
     out.sketches.reserve(scope.rows.size());
@@ -124,20 +126,30 @@ class Gatherer {
       const Observation& row = scope.rows[i];
       const engine::Blob& sketch = scope.sketches[i];
       if (fits(sketch.bytes(), spec_.type)) {
-        give(out, kept(series_.of(row.series)), row.bucket, sketch);
+        give(out, kept(series_.of(row.series).id), row.bucket, sketch);
         continue;
       }
       const std::string why = sketch.empty()
                                   ? "a number, where other rows are sketches"
                                   : "its sketch is no " + std::string{sketch_type_text(spec_.type)};
       refuse(row, why);
-      give(out, kept(series_.of(row.series)), row.bucket, unfit_cell(why));
+      give(out, kept(series_.of(row.series).id), row.bucket, unfit_cell(why));
     }
   }
 
-  std::string_view kept(TextIds::Id series) {
-    if (series.is_new) kept_.push_back(result_.answer.texts.keep(series_.texts()[series.id]));
-    return kept_[series.id];
+  /// The text that the series has in the scope that is looked at.
+  std::string_view kept(std::uint32_t series) {
+    if (kept_.size() <= series) kept_.resize(series_.texts().size());
+    if (kept_[series].empty()) kept_[series] = result_.answer.texts.keep(scoped(series_.texts()[series]));
+    return kept_[series];
+  }
+
+  [[nodiscard]] std::string scoped(std::string_view series) const {
+    auto labels = engine::parse_series(series);
+    if (scope_.empty() || !labels) return std::string{series};
+    engine::Label label{.name = std::string{kScopeLabel}, .value = scope_};
+    labels->insert(std::lower_bound(labels->begin(), labels->end(), label), std::move(label));
+    return engine::series_text(*labels);
   }
 
   /// What the text of a series says, looked at once.
@@ -160,7 +172,6 @@ class Gatherer {
     const std::string series = engine::series_text(left);
     // Ids outlive the text they are made of.
     const auto found = series_.of(result_.answer.texts.keep(series));
-    kept(found);
     source.series = found.id;
     source.fine = true;
     return source;
@@ -177,7 +188,6 @@ class Gatherer {
       Row row{.series = 0, .text = 0, .bucket = bucket, .number = i};
       if (spec_.item.empty()) {
         const auto series = series_.of(one.series);
-        kept(series);
         row.series = series.id;
       } else {
         const Source& source = source_of(one.series);
@@ -215,7 +225,7 @@ class Gatherer {
   void build(const ScopeAnswer& scope, const std::vector<Row>& rows, ScopeAnswer& out) {
     for (auto row = rows.begin(); row != rows.end();) {
       const Row& first = *row;
-      builder_.begin(first.bucket);
+      builder_.begin(first.bucket + granularity_);
       std::string unfit;
       for (; row != rows.end() && row->series == first.series && row->bucket == first.bucket; ++row) {
         const Observation& one = scope.rows[row->number];
@@ -226,7 +236,7 @@ class Gatherer {
         refuse(one, wrong);
         if (unfit.empty()) unfit = wrong;
       }
-      give(out, kept_[first.series], first.bucket,
+      give(out, kept(first.series), first.bucket,
            unfit.empty() ? engine::Blob{builder_.frame()} : unfit_cell(unfit));
     }
   }
@@ -235,8 +245,9 @@ class Gatherer {
   engine::Duration granularity_;
   CellBuilder builder_;
   Gathered result_;
-  TextIds series_;                      // of what is given out
-  std::vector<std::string_view> kept_;  // by their ids, in the answer
+  TextIds series_;  // of what is given out
+  std::string scope_;
+  std::vector<std::string_view> kept_;  // by their ids, in the answer, of the scope
   TextIds texts_;                       // of what came, where it has an item
   std::vector<Source> sources_;         // by their ids
   std::vector<std::uint32_t> ranks_;    // by their ids

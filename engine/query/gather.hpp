@@ -23,10 +23,11 @@ struct Gathered {
   std::string why;  // of the first refused one
 };
 
-/// Of each scope, one row for each bucket of a series (without `spec.item`), in no order that means anything.
-/// Its sketch holds what its rows said, and is the same in whatever order they came:
+/// Of each scope, one row for each bucket of a series (without `spec.item`, with kScopeLabel if the scope has
+/// a name), in no order that means anything. Its sketch holds what its rows said, and is the same in whatever
+/// order they came:
 ///   ddsketch                     the finite numbers;
-///   stats                        the number as a sample at the bucket's start: one finite number for a
+///   stats                        the number as a sample at the bucket's end: one finite number for a
 ///   bucket; hll                          the numbers, or with `item` that label's values, as texts;
 ///   countsketch, countminsketch  that label's values, which weigh 1 for each row or what the rows say:
 ///                                finite, below 2^65, for Count-Min not negative.

@@ -11,7 +11,8 @@ std::string_view GroupSums::text_of(std::string_view series) {
   const auto [found, is_new] = texts_.try_emplace(std::string{series});
   if (!is_new) return found->second;
   const auto labels = engine::parse_series(series);
-  engine::Labels left = labels ? group_labels(*labels, by_) : engine::Labels{};
+  if (labels && !by_) return found->second = engine::series_text(without_scope(*labels));
+  engine::Labels left = labels ? group_labels(*labels, *by_) : engine::Labels{};
   engine::Label name{.name = std::string{engine::kMetricNameLabel}, .value = metric_};
   left.insert(std::upper_bound(left.begin(), left.end(), name), std::move(name));
   found->second = engine::series_text(left);

@@ -1,7 +1,8 @@
 // engine/query/group_sums.hpp: results of series, added up by the labels that stay.
 //
 // What counters rise by cannot be merged before the function: in the total of two counters the reset of one
-// does not show. So it is worked out series by series and added up then, as `sum by (...) (rate(...))` does.
+// does not show. Nor can last values, since the series' last samples lie at different instants. So they are
+// worked out series by series and added up then, as `sum by (...) (rate(...))` does.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +19,9 @@ namespace settle::query {
 
 class GroupSums {
  public:
-  /// `by`: sorted. `metric`: the name of the groups' series.
-  GroupSums(std::vector<std::string> by, std::string metric)
+  /// `by`: sorted; none: only series of several scopes are added up. `metric`: the name of the groups'
+  /// series.
+  GroupSums(std::optional<std::vector<std::string>> by, std::string metric)
       : by_(std::move(by)), metric_(std::move(metric)) {}
 
   struct Group {
@@ -43,7 +45,7 @@ class GroupSums {
  private:
   [[nodiscard]] std::string_view text_of(std::string_view series);
 
-  std::vector<std::string> by_;
+  std::optional<std::vector<std::string>> by_;
   std::string metric_;
   std::unordered_map<std::string, std::string> texts_;  // of groups, by their members'
   std::map<std::string_view, Group> groups_;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,9 @@ namespace settle::query {
 /// The labels of a series that `by` (sorted) names; those it does not have are left out.
 [[nodiscard]] engine::Labels group_labels(const engine::Labels& series, std::span<const std::string> by);
 
+/// Without kScopeLabel.
+[[nodiscard]] engine::Labels without_scope(engine::Labels series);
+
 using SeriesId = std::uint32_t;
 using GroupId = std::uint32_t;  // dense, reused: not for output
 
@@ -27,6 +31,8 @@ class LabelGroups {
  public:
   /// Names that by_fault() has nothing against, in any order. None: all series are one group.
   explicit LabelGroups(std::vector<std::string> by);
+  /// Of all series that differ in kScopeLabel only; they keep their names.
+  [[nodiscard]] static LabelGroups across_scopes();
 
   /// The canonical text of a series, by its id; valid until the next call.
   using TextOf = std::function<std::string_view(SeriesId)>;
@@ -47,7 +53,10 @@ class LabelGroups {
     engine::Labels labels;
     std::vector<SeriesId> members;
   };
-  std::vector<std::string> by_;
+  LabelGroups() = default;
+  [[nodiscard]] engine::Labels left(const engine::Labels& series) const;
+
+  std::optional<std::vector<std::string>> by_;  // none: all but the scope
   std::vector<Group> groups_;
   std::vector<GroupId> free_;
   std::map<std::string, GroupId, std::less<>> by_text_;

@@ -34,23 +34,25 @@ engine::Result<std::string> with_item(engine::Labels labels, std::string_view na
   return engine::series_text(*fine);
 }
 
-/// Added up by labels after the function, not merged before it.
+/// Added up after the function, not merged before it.
 bool adds_up(const ViewSpec& spec) {
   const auto function = spec.query.function;
-  return spec.by && (function == engine::Function::increase || function == engine::Function::rate);
+  return function == engine::Function::increase || function == engine::Function::rate ||
+         function == engine::Function::last_over_time;
 }
 
 ViewOutputs::Options outputs_of(const ViewSpec& spec) {
   return {.granularity = spec.feed.granularity,
           .buckets = spec.query.window / spec.feed.granularity,
           .metric = spec.query.selector.metric(),
-          .by = adds_up(spec) ? std::nullopt : spec.by};
+          .by = spec.by,
+          .apart = adds_up(spec)};
 }
 
 }  // namespace
 
 View::View(ViewSpec spec) : spec_(std::move(spec)), outputs_(outputs_of(spec_)) {
-  if (adds_up(spec_)) sums_.emplace(*spec_.by, spec_.query.selector.metric());
+  if (adds_up(spec_)) sums_.emplace(spec_.by, spec_.query.selector.metric());
 }
 
 View::Answer View::rows(const FinalCells& cells, TimeRange buckets) {
@@ -246,6 +248,10 @@ void View::work_out(const FinalCells& cells, Column& column, OutputId id) {
 engine::Result<View::Items> View::items_of(OutputId id) const {
   const auto answer = answer_items(spec_.query, window_);
   if (!answer) return answer.error();
+  if (answer->items.empty() && answer->absent_at_most > 0) {
+    return engine::refused(
+        "the sketches hold weights and name no items: their producer has to send candidates");
+  }
   const auto labels = engine::parse_series(outputs_.series(id));
   if (!labels) return labels.error();
   const std::string_view name = spec_.cells.item.empty() ? kItemLabel : spec_.cells.item;

@@ -68,7 +68,8 @@ void ViewOutputs::clear() {
   order_.clear();
   is_ordered_ = true;
   behind_of_.reset();
-  if (options_.by) groups_.emplace(*options_.by);
+  if (options_.apart) return;
+  groups_ = options_.by ? LabelGroups{*options_.by} : LabelGroups::across_scopes();
 }
 
 LabelGroups::TextOf ViewOutputs::texts() const {
@@ -107,6 +108,10 @@ bool ViewOutputs::enter(const FinalCells& cells, SeriesId series) {
   input.output = *group;
   if (groups_->members(*group).size() > 1) return false;
   engine::Labels labels = groups_->labels(*group);
+  if (!options_.by) {
+    begin(*group, engine::series_text(labels));
+    return true;
+  }
   const auto name = [](const engine::Label& label) { return label.name < engine::kMetricNameLabel; };
   labels.insert(std::partition_point(labels.begin(), labels.end(), name),
                 {.name = std::string{engine::kMetricNameLabel}, .value = options_.metric});
@@ -155,6 +160,13 @@ std::span<const OutputId> ViewOutputs::in_order() {
   return order_;
 }
 
+/// All there is in the output.
+std::optional<SeriesId> ViewOutputs::lone_input(OutputId id) const {
+  if (!groups_) return id;
+  const auto members = groups_->members(id);
+  return members.size() == 1 ? std::optional{members.front()} : std::nullopt;
+}
+
 /// The members' cells, merged in the order of their texts; a cell that is alone as it is.
 const OutputCell* ViewOutputs::cell_of_group(const FinalCells& cells, GroupId group, Time bucket) {
   const engine::Blob* first = nullptr;
@@ -196,7 +208,8 @@ void ViewOutputs::soon(const FinalCells& cells, OutputId id, Time last, std::siz
   const auto* const kept = static_cast<const KeptWindow*>(windows.kept);
   if (stage == 1) {
     if (kept != nullptr) object(*kept);
-    const engine::Blob* const cell = groups_ ? nullptr : cells.cell(id, last);
+    const auto input = lone_input(id);
+    const engine::Blob* const cell = input ? cells.cell(*input, last) : nullptr;
     if (cell != nullptr) prefetch(cell->bytes());
     return;
   }
@@ -219,12 +232,12 @@ engine::Result<std::size_t> ViewOutputs::merge(const FinalCells& cells, OutputId
   Windows& windows = is_newest ? output.newest : behind_;
   const Time end = last + options_.granularity;
   const OutputMerger merger{.merges = &merges_};
-  if (groups_) {
-    return windows.merge(
-        end, [&](Time bucket) { return cell_of_group(cells, id, bucket); }, merger, out);
+  if (const auto input = lone_input(id)) {
+    const CellsOfSeries cell_at{.cells = cells, .series = *input, .held = cell_};
+    return windows.merge(end, cell_at, merger, out);
   }
-  const CellsOfSeries cell_at{.cells = cells, .series = id, .held = cell_};
-  return windows.merge(end, cell_at, merger, out);
+  return windows.merge(
+      end, [&](Time bucket) { return cell_of_group(cells, id, bucket); }, merger, out);
 }
 
 }  // namespace settle::query

@@ -42,9 +42,10 @@ class ViewOutputs {
  public:
   struct Options {
     engine::Duration granularity{};
-    std::int64_t buckets = 0;  // of a window
-    std::string metric;        // the name of groups
-    std::optional<std::vector<std::string>> by;
+    std::int64_t buckets = 0;                    // of a window
+    std::string metric;                          // the name of groups
+    std::optional<std::vector<std::string>> by;  // none: series of several scopes are merged
+    bool apart = false;                          // instead of both
   };
   explicit ViewOutputs(Options options);
 
@@ -94,6 +95,7 @@ class ViewOutputs {
   [[nodiscard]] LabelGroups::TextOf texts() const;
   [[nodiscard]] bool enter(const FinalCells& cells, SeriesId series);
   void begin(OutputId id, std::string series);
+  [[nodiscard]] std::optional<SeriesId> lone_input(OutputId id) const;
   const OutputCell* cell_of_group(const FinalCells& cells, GroupId group, engine::Time bucket);
 
   Options options_;

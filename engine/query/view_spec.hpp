@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/promql/job_query.hpp"
@@ -12,6 +13,10 @@
 #include "engine/stabilizer/engine.hpp"
 
 namespace settle::query {
+
+/// In the series of cells, the scope of the source that said it: what several say of one series is merged in
+/// windows.
+inline constexpr std::string_view kScopeLabel = "__scope__";
 
 /// How sketches are made of numbers, where the source sends numbers.
 struct Building {

@@ -105,12 +105,16 @@ class NaiveView {
   /// What counters rise by is added up after the function.
   [[nodiscard]] bool adds_up() const {
     const auto function = spec_.query.function;
-    return spec_.by && (function == engine::Function::increase || function == engine::Function::rate);
+    return function == engine::Function::increase || function == engine::Function::rate ||
+           function == engine::Function::last_over_time;
   }
 
   [[nodiscard]] std::string group_of(const std::string& series) const {
-    if (!spec_.by) return series;
     engine::Labels labels = *engine::parse_series(series);
+    if (!spec_.by) {
+      std::erase_if(labels, [](const engine::Label& label) { return label.name == kScopeLabel; });
+      return engine::series_text(labels);
+    }
     std::erase_if(labels, [&](const engine::Label& label) {
       return std::find(spec_.by->begin(), spec_.by->end(), label.name) == spec_.by->end();
     });
@@ -165,7 +169,7 @@ class NaiveView {
   void add_items(const std::string& series, const sketch::Accumulator& window,
                  std::map<std::string, WindowValue>& rows, NaiveAnswer& answer) const {
     const auto items = answer_items(spec_.query, window);
-    if (!items) {
+    if (!items || (items->items.empty() && items->absent_at_most > 0)) {
       ++answer.unfit;
       return;
     }
