@@ -90,11 +90,14 @@ asio::awaitable<Outcome<bool>> Runner::Impl::remove_job(std::string tenant, std:
   const Job* job = registry.find(tenant, id);
   std::shared_ptr<StreamRunner> runner;
   StreamRunner::Parting parting{.flush = flush, .marked_sinks = {}};
+  if (job != nullptr && job->spec.view) {
+    parting.flush = false;  // no window is answered that is not final: what is open in its cells goes nowhere
+  }
   if (job != nullptr) {
     parting.marked_sinks = marked_sinks(job->spec);
     runner = scheduler.share({tenant, job->stream_id});
   }
-  if (runner && (flush || !parting.marked_sinks.empty())) {
+  if (runner && (parting.flush || !parting.marked_sinks.empty())) {
     co_return co_await runner->part(registry, std::move(id), std::move(parting));
   }
   co_return co_await registry.remove(std::move(tenant), std::move(id), Origin::api);
@@ -164,9 +167,15 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   warn_of_clock(now, clocks.behind(), out);
   read_scopes(job, cells, now, out);
   if (view == nullptr && status->stats.rows_refused > 0) {
-    out.warnings.push_back(std::to_string(status->stats.rows_refused) +
-                           " rows of the source were refused since the stream was made: a bucket off the grid, "
-                           "a value that is no number, or a sketch, which a plain selector cannot take");
+    out.warnings.push_back(
+        std::to_string(status->stats.rows_refused) +
+        " rows of the source were refused since the stream was made: a bucket off the grid, "
+        "a value that is no number, or a sketch, which a plain selector cannot take");
+  }
+  if (view != nullptr && view->unfit()) {
+    out.warnings.push_back("up to " + engine::format_time(view->unfit()->until) + " " +
+                           std::to_string(view->unfit()->windows) +
+                           " windows have no result, since their sketches do not fit: " + view->unfit()->why);
   }
   if (view != nullptr && !view->feed().why_refused().empty()) {
     out.warnings.push_back("rows of the source are left out, " + std::to_string(view->feed().rows_refused()) +

@@ -161,6 +161,14 @@ void read_values(JsonRequest& in, JobSpec& spec) {
       in.choice<Values>("values", {{"any", Values::any}, {"growing", Values::growing}}, Values::any);
 }
 
+/// Results whose sum over windows says something.
+bool adds_over_time(const query::ViewSpec& view) {
+  using engine::Function;
+  const Function function = view.query.function;
+  return function == Function::sum_over_time || function == Function::count_over_time ||
+         function == Function::increase;
+}
+
 void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context) {
   constexpr const char* kField = "corrections";
   std::string why_not;
@@ -202,6 +210,11 @@ void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context)
     in.refuse(kField,
               "\"ledger\" adds up differences of bucket values, and a counter's totals add up already; "
               "expected \"hold\" or \"repush\", or \"output\": \"gauge\"");
+  }
+  if (spec.engine.corrections == Corrections::ledger && spec.view && !adds_over_time(*spec.view)) {
+    in.refuse(kField, "\"ledger\" adds up differences, and those of " +
+                          std::string{engine::function_text(spec.view->query.function)} +
+                          " mean nothing; expected \"hold\" or \"repush\"");
   }
   // Totals follow each other in any case.
   spec.engine.in_order = in_order && is_gauge;

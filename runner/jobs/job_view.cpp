@@ -128,8 +128,11 @@ double columns_of(SketchType type, double error) {
 }
 
 /// Columns are powers of two, so that every one is met as often as another.
+// 2 MiB. What sources send may be larger, up to MatrixShape::kCellsMax.
+constexpr std::size_t kBuiltCellsMax = std::size_t{1} << 18;
+
 void read_shape(JsonRequest& in, SketchType type, Building& building) {
-  constexpr auto kCellsMax = static_cast<double>(MatrixShape::kCellsMax);
+  constexpr auto kCellsMax = static_cast<double>(kBuiltCellsMax);
   for (const char* shape : {"width", "depth"}) {
     for (const char* share : {"error", "confidence"}) {
       if (in.given(shape) && in.given(share)) {
@@ -152,10 +155,11 @@ void read_shape(JsonRequest& in, SketchType type, Building& building) {
   const double least = std::min(columns, kCellsMax + 1);  // whatever is more is refused
   building.width = std::bit_ceil(static_cast<std::uint32_t>(least));
   const MatrixShape shape{.rows = building.depth, .cols = building.width};
-  if (shape.cells() <= MatrixShape::kCellsMax) return;
+  if (shape.cells() <= kBuiltCellsMax) return;
   in.refuse(by_error ? "error" : "width",
             "takes " + number_text(columns) + " x " + std::to_string(building.depth) +
-                " cells, in rows of a power of two; expected at most " + number_text(kCellsMax) + " in all");
+                " cells, in rows of a power of two; expected at most " + number_text(kCellsMax) +
+                " in all, since every bucket of every series has them");
 }
 
 void read_frequency(JsonRequest& in, query::ViewSpec& view, Values values) {

@@ -64,12 +64,6 @@ std::vector<fetchers::ScopeFailure> as_one_scope(std::vector<fetchers::ScopeFail
   return failures;
 }
 
-fetchers::ScopeFailure unfit(const query::View::Answer& answer) {
-  return {.scope = {},
-          .failure = fetchers::FetchFailure::malformed,
-          .detail = std::to_string(answer.unfit) + " windows hold sketches that do not fit: " + answer.why};
-}
-
 }  // namespace
 
 ViewFetcher::ViewFetcher(std::shared_ptr<Feed> feed, query::ViewSpec spec)
@@ -121,16 +115,24 @@ asio::awaitable<fetchers::FetchResult> ViewFetcher::fetch_live(fetchers::FetchRe
     co_return out;
   }
   const TimeRange newest = complete.list().back();
+  struct Worked {
+    std::map<std::string, Bound, std::less<>> bounds;
+    std::optional<Unfit> unfit;
+  };
   auto work = [this, &out, newest] {
     query::View::Answer answer = live_.rows(feed_->cells(), newest);
     out.answer.scopes.push_back(scope_answer(answer, out.answer.texts));
+    Worked done{.bounds = bounds_in(answer, newest.to - spec_.feed.granularity), .unfit = {}};
     if (answer.unfit > 0) {
-      out.failures.push_back(unfit(answer));
+      done.unfit = Unfit{.windows = answer.unfit, .why = std::move(answer.why), .until = newest.to};
     }
-    return bounds_in(answer, newest.to - spec_.feed.granularity);
+    return done;
   };
-  std::map<std::string, Bound, std::less<>> bounds = co_await run_on(feed_->pool(), std::move(work));
-  bounds_ = std::move(bounds);
+  Worked done = co_await run_on(feed_->pool(), std::move(work));
+  bounds_ = std::move(done.bounds);
+  if (done.unfit) {
+    unfit_ = std::move(done.unfit);
+  }
   newest_ = newest.to - spec_.feed.granularity;
   out.answer.scopes.front().frontier = feed_->engine().frontier();
   co_return out;
@@ -151,9 +153,6 @@ asio::awaitable<fetchers::FetchResult> ViewFetcher::fetch_closed(fetchers::Fetch
     query::View view{spec_};
     const query::View::Answer answer = view.rows(*history.cells, longest);
     out.answer.scopes.push_back(scope_answer(answer, out.answer.texts));
-    if (answer.unfit > 0) {
-      out.failures.push_back(unfit(answer));
-    }
     return true;
   };
   (void)co_await run_on(feed_->pool(), std::move(work));

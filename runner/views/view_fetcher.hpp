@@ -36,6 +36,14 @@ class ViewFetcher final : public fetchers::Fetcher {
     sketch::Degraded degraded = sketch::Degraded::nothing;
   };
   [[nodiscard]] std::optional<Bound> bound(std::string_view series, engine::Time bucket) const;
+  /// The newest live answer that lacked windows because their sketches do not fit. None: there was none since
+  /// the start.
+  struct Unfit {
+    std::uint64_t windows = 0;
+    std::string why;
+    engine::Time until;  // the end of that answer
+  };
+  [[nodiscard]] const std::optional<Unfit>& unfit() const { return unfit_; }
   [[nodiscard]] const Feed& feed() const { return *feed_; }
   /// The first bucket that its live windows need.
   [[nodiscard]] std::optional<engine::Time> needs_from() const { return needs_from_; }
@@ -49,6 +57,7 @@ class ViewFetcher final : public fetchers::Fetcher {
   std::shared_ptr<Feed> feed_;
   query::ViewSpec spec_;
   query::View live_;
+  std::optional<Unfit> unfit_;
   engine::Time newest_;                               // the last bucket of the newest live answer
   std::map<std::string, Bound, std::less<>> bounds_;  // of its rows, by series
   std::optional<engine::Time> needs_from_;

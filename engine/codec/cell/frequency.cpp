@@ -57,7 +57,7 @@ engine::Result<void> MatrixParts::read(engine::ByteReader& in, CellSign sign) {
   if (sign == CellSign::any && !has_signs) return wrong("its hashing has no signs");
   if (shape.seed != 0 && shape.rule != MatrixShape::Rule::datasketches)
     return wrong("its hashing has no seed");
-  if (!(sample_p > 0 && sample_p <= 1)) return wrong("its share of samples is none");
+  if (!sketch::is_share(sample_p)) return wrong("its share of samples is none");
   if (!(absent >= 0)) return wrong("the weight of absent keys is negative, or no number");
   return shape.check();
 }

@@ -367,16 +367,18 @@ TEST(JobView, RefusesParametersOutOfRange) {
       {"count_distinct_over_time(m[5m])", "hll", R"(,"precision":19)",
        "precision: 19 does not fit; expected a whole number from 4 to 18"},
       {top, "countsketch", R"(,"width":1)",
-       "width: 1 does not fit; expected a whole number from 2 to 16777216"},
+       "width: 1 does not fit; expected a whole number from 2 to 262144"},
       {top, "countsketch", R"(,"depth":65)", "depth: 65 does not fit; expected a whole number from 1 to 64"},
-      {top, "countsketch", R"(,"width":8388608)",
-       "width: takes 8388608 x 4 cells, in rows of a power of two; expected at most 16777216 in all"},
+      {top, "countsketch", R"(,"width":131072)",
+       "width: takes 131072 x 4 cells, in rows of a power of two; expected at most 262144 in all, since "
+       "every bucket of every series has them"},
       {top, "countsketch", R"(,"error":0.0001)",
-       "error: takes 300000000 x 4 cells, in rows of a power of two; expected at most 16777216 in all"},
+       "error: takes 300000000 x 4 cells, in rows of a power of two; expected at most 262144 in all, since "
+       "every bucket of every series has them"},
       {top, "countminsketch", R"(,"error":1e-300)",
-       "error: takes 2.718281828459045e+300 x 4 cells, in rows of a power of two; expected at most 16777216 "
-       "in "
-       "all"},
+       "error: takes 2.718281828459045e+300 x 4 cells, in rows of a power of two; expected at most 262144 in "
+       "all, "
+       "since every bucket of every series has them"},
       {top, "countminsketch", R"(,"error":1)",
        "error: 1 does not fit; expected a share between 0 and 1 such as 0.001"},
       {top, "countminsketch", R"(,"confidence":0)",

@@ -272,6 +272,37 @@ TEST(Views, AreNotAnsweredWhileAScopeIsAway) {
   }
 }
 
+TEST(Views, MergeWhatSeveralScopesSayOfOneSeries) {
+  RunnerRig rig{
+      kNoon, [](const fetchers::FetchRequest& request) {
+        fetchers::FetchResult result;
+        const auto shown = [](Time bucket, Time) { return Value::count(truth(bucket)); };
+        for (const auto& [scope, user] : {std::pair{"a", "1"}, std::pair{"a", "2"}, std::pair{"b", "2"},
+                                          std::pair{"b", "3"}, std::pair{"b", "4"}}) {
+          say(scope, std::string{"requests_total{user=\""} + user + "\"}", request, shown, result);
+        }
+        return result;
+      }};
+  rig.start();
+  const std::string times = R"(,"poll_interval":"30s","watch":"10m")";
+  ASSERT_TRUE(rig.post(view_json("count_distinct_over_time(requests_total[5m])", "hll", "users",
+                                 times + R"(,"item":"user")")));
+  ASSERT_TRUE(rig.post(view_json("sum_over_time(requests_total[5m])", "stats", "sums", times)));
+  ASSERT_TRUE(
+      rig.post(view_json("last_over_time(requests_total[5m])", "stats", "last", times + R"(,"by":[])")));
+  rig.pass(10min, 5s);
+  const auto received = rig.received();
+  const Time at = kNoon + 2min;
+  const auto value = [&](const std::string& series) {
+    const auto found = received.find({series, at});
+    return found == received.end() ? -1 : found->second.back().as_double();
+  };
+  EXPECT_NEAR(value("users"), 4, 0.01);
+  EXPECT_EQ(value(R"(sums{user="1"})"), static_cast<double>(sum_at(at)));
+  EXPECT_EQ(value(R"(sums{user="2"})"), static_cast<double>(2 * sum_at(at)));
+  EXPECT_EQ(value("last"), static_cast<double>(5 * truth(at - 1min)));
+}
+
 TEST(Views, AreNotAnsweredOverAValueThatNoSketchCanHold) {
   const Time bad = kNoon + 5min;
   const double infinite = std::numeric_limits<double>::infinity();
