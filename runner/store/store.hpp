@@ -38,7 +38,7 @@ enum class Table : std::uint8_t {
   retired_series = 10,   // as series -> wall time of retirement (8 bytes) and text
   backfill_ledger = 11,  // as ledger: what the backfill lane emitted
   backfills = 12,        // (tenant, job id, backfill id) -> what was asked for, and how far it is
-  cells = 13,            // (tenant, feed id, bucket, series number, which) -> sketch: runner/views/cell_table.hpp
+  cells = 13,  // (tenant, feed id, bucket, series number, which) -> sketch: runner/views/cell_table.hpp
 };
 
 /// All or nothing. Built anywhere, applied by the writer thread: requires first, all against the store as it

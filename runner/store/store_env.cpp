@@ -20,7 +20,7 @@ namespace settle::runner {
 namespace {
 
 constexpr std::array<std::string_view, kTables> kTableNames{
-    "meta",         "jobs", "streams",        "series",          "log",      "ledger", "sinks",
+    "meta",         "jobs", "streams",        "series",          "log",       "ledger", "sinks",
     "dead_letters", "gaps", "retired_series", "backfill_ledger", "backfills", "cells"};
 constexpr std::size_t kBytesMaxLeast = std::size_t{1} << 20;
 constexpr unsigned kReadersMax = 512;

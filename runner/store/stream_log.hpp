@@ -84,8 +84,8 @@ struct LoadedStream {
 [[nodiscard]] engine::Result<std::map<std::pair<std::string, std::string>, LoadedStream>> load_stream_logs(
     const Store& store);
 
-/// Adds to the batch the erasure of every record of these, by key_of(tenant, id): one pass over the log, which is
-/// ordered by commit.
+/// Adds to the batch the erasure of every record of these, by key_of(tenant, id): one pass over the log,
+/// which is ordered by commit.
 void erase_logs(const ReadTransaction& view, const std::set<std::string>& keys, WriteBatch& batch);
 
 }  // namespace settle::runner

@@ -425,7 +425,7 @@ TEST(JobView, SharesItsCellsWithJobsThatAskOtherThingsOfThem) {
   const std::string feed = feed_identity(p99());
   EXPECT_EQ(feed_identity(spec_of("quantile_over_time(0.5, m[5m])", "ddsketch")), feed);
   EXPECT_EQ(feed_identity(spec_of("quantile_over_time(0.95, m[1h])", "ddsketch")), feed);
-  for (const char* more : {R"(,"by":["z"])", R"(,"sink":"tsdb")", R"(,"corrections":"ledger")",
+  for (const char* more : {R"(,"by":["z"])", R"(,"sink":"tsdb")", R"(,"corrections":"hold")",
                            R"(,"poll_interval":"10s")", R"(,"record":"r")"}) {
     EXPECT_EQ(feed_identity(p99(more)), feed) << more;
   }

@@ -294,7 +294,7 @@ TEST(Store, CountsWhatItsTablesHold) {
   const StoreStat stat = store->stat();
   EXPECT_EQ(stat.store_id, store->store_id());
   EXPECT_EQ(stat.bytes_max, kBytesMax);
-  ASSERT_EQ(stat.tables.size(), 12U);
+  ASSERT_EQ(stat.tables.size(), 13U);
   EXPECT_EQ(stat.tables[1].name, "jobs");
   EXPECT_EQ(stat.tables[1].entries, 1U);
   EXPECT_GE(stat.tables[1].bytes, 10'000U);

@@ -43,12 +43,10 @@ double statistic(const JobPlan& job, const std::vector<Number>& numbers) {
   double sum = 0;
   double least = numbers.front().value;
   double most = least;
-  std::map<Time, double> by_bucket;  // of several series, the sum
   for (const Number& one : numbers) {
     sum += one.value;
     least = std::min(least, one.value);
     most = std::max(most, one.value);
-    by_bucket[one.bucket] += one.value;
   }
   switch (job.query.function) {
     case Function::sum_over_time:
@@ -61,8 +59,6 @@ double statistic(const JobPlan& job, const std::vector<Number>& numbers) {
       return least;
     case Function::max_over_time:
       return most;
-    case Function::last_over_time:
-      return by_bucket.rbegin()->second;
     default:
       std::abort();
   }
@@ -82,8 +78,9 @@ std::optional<double> rise(const JobPlan& job, Time end, const std::vector<Numbe
   }
   const double sampled = seconds(numbers.back().bucket - numbers.front().bucket);
   const double apart = sampled / static_cast<double>(numbers.size() - 1);
-  double to_start = seconds(numbers.front().bucket - (end - job.query.window));
-  double to_end = seconds(end - numbers.back().bucket);
+  // A number is a sample at the end of its bucket.
+  double to_start = seconds(numbers.front().bucket + kGranularity - (end - job.query.window));
+  double to_end = seconds(end - (numbers.back().bucket + kGranularity));
   if (risen > 0 && numbers.front().value >= 0) {
     to_start = std::min(to_start, sampled * (numbers.front().value / risen));
   }
@@ -136,6 +133,10 @@ Expected window_of(const World& world, const JobPlan& job, Time end) {
     }
     if (job.query.function == Function::increase || job.query.function == Function::rate) {
       if (const auto risen = rise(job, end, own)) expected.values[text] += *risen;
+      continue;
+    }
+    if (job.query.function == Function::last_over_time) {
+      if (!own.empty()) expected.values[text] += own.back().value;
       continue;
     }
     auto& group = groups[std::move(text)];
