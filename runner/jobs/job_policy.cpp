@@ -192,12 +192,13 @@ void read_corrections(JsonRequest& in, JobSpec& spec, const JobContext& context)
       kField, {{"repush", Corrections::repush}, {"hold", Corrections::hold}, {"ledger", Corrections::ledger}},
       fitting);
   const bool is_gauge = spec.engine.output == engine::Output::gauge;
+  const bool adds_up = is_gauge && (!spec.view || adds_over_time(*spec.view));
   const bool repushes = spec.engine.corrections == Corrections::repush;  // or may, where it was not asked for
   if (repushes && !why_not.empty()) {
     spec.unfit = Refusal{.kind = Refusal::Kind::invalid,
                          .field = kField,
                          .detail = "\"repush\" needs sinks that overwrite; " + why_not +
-                                   "; expected \"hold\"" + (is_gauge ? " or \"ledger\"" : ""),
+                                   "; expected \"hold\"" + (adds_up ? " or \"ledger\"" : ""),
                          .job_id = {}};
   } else if (repushes && !silent.on_overwrite.empty()) {
     spec.unfit = not_answered(kField, silent.on_overwrite, "a second value for one timestamp",

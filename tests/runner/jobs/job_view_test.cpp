@@ -212,7 +212,7 @@ TEST(JobView, MayRepushToASinkThatKeepsTheLargerOnlyWhatOnlyRises) {
             "repush rising only");
   EXPECT_EQ(granted("rate(m[5m])", "stats", growing + R"(,"corrections":"repush")"),
             "corrections \"repush\" needs sinks that overwrite; sink \"larger\": it keeps the larger of two "
-            "values, and one of rate may have to fall; expected \"hold\" or \"ledger\"");
+            "values, and one of rate may have to fall; expected \"hold\"");
 }
 
 struct Refused {
