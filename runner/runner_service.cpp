@@ -51,6 +51,25 @@ void warn_of_lag(const Job& job, const StreamStatus& status, JobStatus& out) {
       "it always is so late (as with its \"lag\"), post the job with a longer \"watch\"");
 }
 
+/// What of the source's rows is in no result.
+void warn_of_rows(const ViewFetcher* view, const StreamStatus& status, JobStatus& out) {
+  if (view == nullptr && status.stats.rows_refused > 0) {
+    out.warnings.push_back(
+        std::to_string(status.stats.rows_refused) +
+        " rows of the source were refused since the stream was made: a bucket off the grid, "
+        "a value that is no number, or a sketch, which a plain selector cannot take");
+  }
+  if (view != nullptr && view->unfit()) {
+    out.warnings.push_back("up to " + engine::format_time(view->unfit()->until) + " " +
+                           std::to_string(view->unfit()->windows) +
+                           " windows have no result, since their sketches do not fit: " + view->unfit()->why);
+  }
+  if (view != nullptr && !view->feed().why_refused().empty()) {
+    out.warnings.push_back("rows of the source are left out, " + std::to_string(view->feed().rows_refused()) +
+                           " since the start: " + view->feed().why_refused());
+  }
+}
+
 /// None also while the sink has not said what server it is.
 std::optional<engine::Duration> known_window(const JobContext::SinkFacts& sink) {
   return sink.window_known ? sink.out_of_order_window : std::nullopt;
@@ -166,21 +185,7 @@ JobStatus Runner::Impl::job_status(const Job& job) const {
   const Time now = clocks.source_now();
   warn_of_clock(now, clocks.behind(), out);
   read_scopes(job, cells, now, out);
-  if (view == nullptr && status->stats.rows_refused > 0) {
-    out.warnings.push_back(
-        std::to_string(status->stats.rows_refused) +
-        " rows of the source were refused since the stream was made: a bucket off the grid, "
-        "a value that is no number, or a sketch, which a plain selector cannot take");
-  }
-  if (view != nullptr && view->unfit()) {
-    out.warnings.push_back("up to " + engine::format_time(view->unfit()->until) + " " +
-                           std::to_string(view->unfit()->windows) +
-                           " windows have no result, since their sketches do not fit: " + view->unfit()->why);
-  }
-  if (view != nullptr && !view->feed().why_refused().empty()) {
-    out.warnings.push_back("rows of the source are left out, " + std::to_string(view->feed().rows_refused()) +
-                           " since the start: " + view->feed().why_refused());
-  }
+  warn_of_rows(view, *status, out);
   if (status->final_bucket) {
     out.lag = now - (status->final_bucket->bucket + job.spec.engine.granularity);
   }
