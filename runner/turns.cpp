@@ -9,24 +9,25 @@ namespace settle::runner {
 namespace asio = boost::asio;
 
 asio::awaitable<Turns::Turn> Turns::take() {
-  if (!taken_) {
-    taken_ = true;
-    co_return Turn(*this);
+  const std::shared_ptr<Queue>& queue = queue_;
+  if (!queue->taken) {
+    queue->taken = true;
+    co_return Turn{queue};
   }
   auto executor = co_await asio::this_coro::executor;
   auto mine = std::make_shared<asio::steady_timer>(executor, asio::steady_timer::time_point::max());
-  waiting_.push_back(mine);
+  queue->waiting.push_back(mine);
   co_await mine->async_wait(asio::as_tuple(asio::use_awaitable));  // ends when pass_on() cancels it
-  co_return Turn(*this);
+  co_return Turn{queue_};
 }
 
-void Turns::pass_on() {
-  if (waiting_.empty()) {
-    taken_ = false;
+void Turns::Queue::pass_on() {
+  if (waiting.empty()) {
+    taken = false;
     return;
   }
-  const auto next = waiting_.front();
-  waiting_.pop_front();
+  const auto next = waiting.front();
+  waiting.pop_front();
   next->cancel();
 }
 

@@ -14,26 +14,32 @@ namespace settle::runner {
 class Turns {
  public:
   /// Passes the turn on when it ends.
-  class Turn {
-   public:
-    explicit Turn(Turns& turns) : turns_(&turns) {}
-    Turn(Turn&& other) noexcept : turns_(std::exchange(other.turns_, nullptr)) {}
-    Turn& operator=(Turn&&) = delete;
-    ~Turn() {
-      if (turns_ != nullptr) turns_->pass_on();
-    }
-
-   private:
-    Turns* turns_;
-  };
-  /// Returns when everybody who came before is done. The Turns outlives every turn.
+  class Turn;
+  /// Returns when everybody who came before is done.
   boost::asio::awaitable<Turn> take();
 
  private:
-  void pass_on();
-  bool taken_ = false;
-  std::deque<std::shared_ptr<boost::asio::steady_timer>>
-      waiting_;  // shared with the waiter, which may be gone
+  struct Queue {
+    bool taken = false;
+    std::deque<std::shared_ptr<boost::asio::steady_timer>>
+        waiting;  // shared with the waiter, which may be gone
+    void pass_on();
+  };
+  // A coroutine that is dropped in its turn, as in a crash, may outlive the Turns.
+  std::shared_ptr<Queue> queue_ = std::make_shared<Queue>();
+};
+
+class Turns::Turn {
+ public:
+  explicit Turn(std::weak_ptr<Queue> queue) : queue_(std::move(queue)) {}
+  Turn(Turn&& other) noexcept = default;
+  Turn& operator=(Turn&&) = delete;
+  ~Turn() {
+    if (const auto queue = queue_.lock()) queue->pass_on();
+  }
+
+ private:
+  std::weak_ptr<Queue> queue_;  // none: moved from, or everybody who waits is gone
 };
 
 }  // namespace settle::runner
